@@ -1,0 +1,1 @@
+"""The questions that ForceGauge puts to a potential, one file each."""

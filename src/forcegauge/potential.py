@@ -1,0 +1,341 @@
+"""The two faces of a potential: the `Model` that an adapter offers, the `Potential` that a benchmark asks.
+
+A benchmark awaits ``potential.evaluate(...)``; what travels is a :class:`Question`. Whoever drives the
+conversation (the runner, or :func:`converse` for one alone) answers it with ``send``; there is no event loop.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol, TypeVar, overload
+
+import numpy as np
+from ase import Atoms
+
+from forcegauge.encoding import digest
+from forcegauge.errors import Failure
+from forcegauge.structures import Floats, Structures
+
+Answer = TypeVar("Answer")
+
+PROPERTIES = ("energy", "forces", "stress", "magmoms")
+"""What can be asked for. Energy eV; forces [n_atoms, 3] eV/Å; stress [3, 3] eV/Å³, tension positive; magmoms μB."""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a model can do, declared by its adapter and checked by nobody else.
+
+    Args:
+        elements: atomic numbers that it was made for; empty means every element.
+        properties: those of :data:`PROPERTIES` that it gives.
+        needs_cell: it fails without a periodic cell; molecules get a large box.
+        cutoff_angstrom: how far an atom sees directly, None where unknown.
+        angle_cutoff_angstrom: how far the bonds reach between which angles are counted, None without angles.
+        is_conservative: forces are the gradient of the energy, None where unknown.
+        dtype: ``float32`` or ``float64``.
+        device: ``cpu``, ``cuda:0``...
+        batch_cost: how much one call takes well, in edges and angles as :meth:`cost` counts them.
+    """
+
+    elements: tuple[int, ...] = ()
+    properties: tuple[str, ...] = ("energy", "forces")
+    needs_cell: bool = False
+    cutoff_angstrom: float | None = None
+    angle_cutoff_angstrom: float | None = None
+    is_conservative: bool | None = None
+    dtype: str = "float64"
+    device: str = "cpu"
+    batch_cost: float = 50_000.0
+
+    def cost(self, structures: Structures) -> Floats:
+        """[n_structures], edges and angles of each graph by estimate; never below one per atom."""
+        n_atoms = structures.n_atoms.astype(float)
+        cost = n_atoms * structures.neighbours(self.cutoff_angstrom or 6.0)
+        if self.angle_cutoff_angstrom:
+            cost = cost + n_atoms * structures.neighbours(self.angle_cutoff_angstrom) ** 2
+        floored: Floats = np.maximum(cost, n_atoms)
+        return floored
+
+    def accepts(self, elements: Iterable[int]) -> bool:
+        """Whether the model was made for all of these atomic numbers."""
+        return not self.elements or set(elements) <= set(self.elements)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain fields, for the wire and the store."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Capabilities:
+        """The capabilities that :meth:`as_dict` described."""
+        lists = {name: tuple(fields[name]) for name in ("elements", "properties")}
+        return cls(**{**fields, **lists})
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What a model says of one structure; what was not asked is None.
+
+    Args:
+        energy: eV, of the whole structure.
+        forces: [n_atoms, 3], eV/Å.
+        stress: [3, 3], eV/Å³, tension positive.
+        magmoms: [n_atoms], Bohr magnetons.
+    """
+
+    energy: float | None = None
+    forces: Floats | None = None
+    stress: Floats | None = None
+    magmoms: Floats | None = None
+
+
+class Model(Protocol):
+    """What an adapter offers inside the worker; the worker adds element checks, finiteness checks and batch repair."""
+
+    capabilities: Capabilities
+
+    def evaluate(self, structures: Structures, properties: frozenset[str]) -> Sequence[Prediction | Failure]:
+        """One answer per structure, in order, computing nothing that is not in ``properties``.
+
+        A Failure in the list is that structure's own. An exception spoils the call; the worker then halves the batch
+        until the culprit stands alone.
+        """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions(Sequence[Prediction]):
+    """Predictions for a list of structures as concatenated arrays; NaN where a structure failed.
+
+    Args:
+        n_atoms: [n_structures].
+        energy: [n_structures], eV, or None where not asked.
+        forces: [n_atoms_total, 3], eV/Å, or None.
+        stress: [n_structures, 3, 3], eV/Å³, tension positive, or None.
+        magmoms: [n_atoms_total], Bohr magnetons, or None.
+        failures: by the index of the structure.
+    """
+
+    n_atoms: np.ndarray
+    energy: Floats | None = None
+    forces: Floats | None = None
+    stress: Floats | None = None
+    magmoms: Floats | None = None
+    failures: Mapping[int, Failure] = field(default_factory=dict)
+
+    @classmethod
+    def from_answers(
+        cls, structures: Structures, properties: Iterable[str], answers: Sequence[Prediction | Failure]
+    ) -> Predictions:
+        """Packed answers of a model to ``structures``; raises ValueError where number or shapes do not fit."""
+        if len(answers) != len(structures):
+            raise ValueError(f"the model gave {len(answers)} answers to {len(structures)} structures")
+        failures = {row: answer for row, answer in enumerate(answers) if isinstance(answer, Failure)}
+        counts = structures.n_atoms.tolist()
+        columns: dict[str, Any] = {}
+        for name in properties:
+            rows = [
+                _column(name, count, None if row in failures else getattr(answer, name))
+                for row, (count, answer) in enumerate(zip(counts, answers, strict=True))
+            ]
+            stacked = name in ("energy", "stress")
+            columns[name] = np.array(rows) if stacked else np.concatenate(rows) if rows else np.zeros((0, 3))
+        return cls(n_atoms=structures.n_atoms, failures=failures, **columns)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Predictions]) -> Predictions:
+        """The parts of one question, joined in order."""
+        if len(parts) == 1:
+            return parts[0]
+        starts = np.cumsum([0, *(len(part) for part in parts)]).tolist()
+        failures = {
+            start + row: failure
+            for start, part in zip(starts, parts, strict=False)
+            for row, failure in part.failures.items()
+        }
+        fields: dict[str, Any] = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("n_atoms", *PROPERTIES)
+            if getattr(parts[0], name) is not None
+        }
+        return cls(**fields, failures=failures)
+
+    def take(self, start: int, stop: int) -> Predictions:
+        """The predictions from ``start`` to before ``stop``."""
+        offsets = np.concatenate([[0], np.cumsum(self.n_atoms)])
+        rows, atoms = slice(start, stop), slice(int(offsets[start]), int(offsets[stop]))
+        fields: dict[str, Any] = {
+            name: value[atoms if name in ("forces", "magmoms") else rows]
+            for name in ("n_atoms", *PROPERTIES)
+            if (value := getattr(self, name)) is not None
+        }
+        failures = {row - start: failure for row, failure in self.failures.items() if start <= row < stop}
+        return type(self)(**fields, failures=failures)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain fields, for the wire and the journal."""
+        fields = {name: getattr(self, name) for name in ("n_atoms", *PROPERTIES) if getattr(self, name) is not None}
+        return {**fields, "failures": {str(row): failure.as_dict() for row, failure in self.failures.items()}}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Predictions:
+        """The predictions that :meth:`as_dict` described."""
+        failures = {int(row): Failure.from_dict(failure) for row, failure in fields["failures"].items()}
+        return cls(**{**fields, "failures": failures})
+
+    @property
+    def energies(self) -> Floats:
+        """[n_structures], eV; raises where the energy was not asked for."""
+        return _asked("energy", self.energy)
+
+    def stacked_forces(self) -> Floats:
+        """[n_structures, n_atoms, 3], eV/Å, for structures of one size."""
+        return _asked("forces", self.forces).reshape(len(self), -1, 3)
+
+    def __len__(self) -> int:
+        return len(self.n_atoms)
+
+    @overload
+    def __getitem__(self, item: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, item: slice) -> Sequence[Prediction]: ...
+    def __getitem__(self, item: int | slice) -> Prediction | Sequence[Prediction]:
+        if isinstance(item, slice):
+            return [self[row] for row in range(*item.indices(len(self)))]
+        row = range(len(self))[item]
+        if row in self.failures:
+            raise self.failures[row]
+        one = self.take(row, row + 1)
+        return Prediction(
+            energy=None if one.energy is None else float(one.energy[0]),
+            forces=one.forces,
+            stress=None if one.stress is None else one.stress[0],
+            magmoms=one.magmoms,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One thing asked of a potential: so far the evaluation of a list of structures.
+
+    Args:
+        structures: what is asked about.
+        properties: those of :data:`PROPERTIES` that are wanted.
+        keep_failures: give back what there is instead of raising the first failure.
+    """
+
+    structures: Structures
+    properties: tuple[str, ...]
+    keep_failures: bool = False
+
+    def digest(self) -> str:
+        """A hash of the whole question, the journal's guard against a benchmark that changed its mind."""
+        return digest({"structures": self.structures.as_arrays(), "properties": list(self.properties)})
+
+    def settle(self, answer: Predictions) -> Predictions:
+        """The answer as the conversation shall see it; raises its first Failure unless failures are kept."""
+        if answer.failures and not self.keep_failures:
+            raise answer.failures[min(answer.failures)]
+        return answer
+
+
+Asked = Generator[tuple[Question, ...], tuple[Predictions | Failure, ...], Answer]
+
+
+@types.coroutine
+def _ask(questions: tuple[Question, ...]) -> Asked[tuple[Predictions | Failure, ...]]:
+    return (yield questions)
+
+
+class Potential:
+    """What a benchmark talks to. Every method is awaitable; awaiting anything else inside a conversation is an error.
+
+    Args:
+        capabilities: of the model behind it, for choosing a box or a property that it has.
+    """
+
+    def __init__(self, capabilities: Capabilities) -> None:
+        self.capabilities = capabilities
+
+    async def evaluate(
+        self,
+        structures: Structures | Iterable[Atoms],
+        properties: Sequence[str] = ("energy", "forces"),
+        *,
+        keep_failures: bool = False,
+    ) -> Predictions:
+        """Energy, forces, stress or magnetic moments of many structures.
+
+        Ask for the energy alone where it suffices: it needs no gradient and costs a fraction.
+        Raises the first Failure, which ends the case, unless ``keep_failures``.
+        """
+        unknown = [name for name in properties if name not in PROPERTIES]
+        if unknown:
+            raise ValueError(f"no property {unknown[0]!r}: there are {', '.join(PROPERTIES)}")
+        wanted = tuple(name for name in PROPERTIES if name in properties)
+        question = Question(Structures.from_atoms(structures), wanted, keep_failures)
+        (answer,) = await _ask((question,))
+        if isinstance(answer, Failure):
+            raise answer
+        return question.settle(answer)
+
+    async def gather(self, *asked: Coroutine[Any, Any, Answer]) -> list[Answer]:
+        """The results of several conversations held at once; the first Failure of any ends them all."""
+        results: dict[int, Answer] = {}
+        waiting: dict[int, tuple[Question, ...]] = {}
+        try:
+            for place, conversation in enumerate(asked):
+                _advance(place, conversation, None, waiting, results)
+            while waiting:
+                places = list(waiting)
+                answers = iter(await _ask(tuple(question for place in places for question in waiting[place])))
+                for place in places:
+                    share = tuple(next(answers) for _ in waiting.pop(place))
+                    _advance(place, asked[place], share, waiting, results)
+        finally:
+            for conversation in asked:
+                conversation.close()
+        return [results[place] for place in range(len(asked))]
+
+
+def _advance(
+    place: int,
+    conversation: Coroutine[Any, Any, Answer],
+    answers: tuple[Predictions | Failure, ...] | None,
+    waiting: dict[int, tuple[Question, ...]],
+    results: dict[int, Answer],
+) -> None:
+    try:
+        waiting[place] = conversation.send(answers)
+    except StopIteration as stop:
+        results[place] = stop.value
+
+
+def converse(conversation: Coroutine[Any, Any, Answer], answer: Callable[[Question], Predictions | Failure]) -> Answer:
+    """The result of one conversation, each question answered on the spot: for tests and small scripts."""
+    answers: tuple[Predictions | Failure, ...] | None = None
+    while True:
+        try:
+            questions = conversation.send(answers)
+        except StopIteration as stop:
+            result: Answer = stop.value
+            return result
+        answers = tuple(answer(question) for question in questions)
+
+
+def _column(name: str, n_atoms: int, value: Any) -> Any:
+    shape = {"energy": (), "forces": (n_atoms, 3), "stress": (3, 3), "magmoms": (n_atoms,)}[name]
+    if value is None:
+        return np.full(shape, np.nan)
+    array = np.asarray(value, dtype=np.float64)
+    if array.shape != shape:
+        raise ValueError(f"the model gave {name} of shape {array.shape} where {shape} belongs")
+    return array
+
+
+def _asked(name: str, value: Floats | None) -> Floats:
+    if value is None:
+        raise ValueError(f"{name} was not asked for")
+    return value

@@ -1,0 +1,236 @@
+"""The frozen records that pass between the parts: what is asked, what came back, where from, what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forcegauge.encoding import digest
+from forcegauge.errors import Failure, FailureKind
+from forcegauge.structures import Structures
+
+__all__ = [
+    "Aggregate",
+    "Array",
+    "Case",
+    "Direction",
+    "Failure",
+    "FailureKind",
+    "Metric",
+    "MetricValue",
+    "ModelIdentity",
+    "Provenance",
+    "Raw",
+    "Record",
+]
+
+Array = NDArray[Any]
+Aggregate = Literal["mean", "median", "proportion"]
+Direction = Literal["lower", "higher", "target"]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One thing that a benchmark asks about, without any reference value: a conversation cannot peek.
+
+    Args:
+        benchmark: the benchmark's name.
+        id: unique within the benchmark; what ``--cases`` takes.
+        structures: those that the case starts from; may be empty.
+        inputs: whatever else defines the case (numbers, text, arrays).
+        elements: atomic numbers that the potential must know.
+        stratum: cases of one stratum resemble each other; a budget takes some of each.
+    """
+
+    benchmark: str
+    id: str
+    structures: Structures
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    elements: frozenset[int] = frozenset()
+    stratum: str = ""
+
+    def digest(self) -> str:
+        """A hash of what is asked; the stratum has no part in it."""
+        return digest(
+            {
+                "benchmark": self.benchmark,
+                "id": self.id,
+                "structures": self.structures.as_arrays(),
+                "inputs": dict(self.inputs),
+            }
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Raw:
+    """What a conversation brought home: arrays by name, everything a later analysis could want, nothing derived.
+
+    The benchmark's ``schema`` gives each array's shape and unit.
+    """
+
+    arrays: Mapping[str, Array]
+
+    def __getitem__(self, name: str) -> Array:
+        return self.arrays[name]
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Raw)
+            and self.arrays.keys() == other.arrays.keys()
+            and all(np.array_equal(value, other.arrays[name], equal_nan=True) for name, value in self.arrays.items())
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which potential it was, to the bit.
+
+    Args:
+        name: as on the command line.
+        weights: SHA-256 of the weights, or a calculator's own ``identity`` text.
+        options: modal, dispersion, dtype and the like.
+        adapter_version: raised when an adapter's answers change.
+        environment: hash of the lock of its environment.
+    """
+
+    name: str
+    weights: str
+    options: Mapping[str, Any]
+    adapter_version: int
+    environment: str
+
+    def digest(self) -> str:
+        """The model's part of a record's key; the name has no part in it."""
+        return digest([self.weights, dict(self.options), self.adapter_version, self.environment])
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a record comes from; one for all records that a worker made under the same circumstances.
+
+    Args:
+        model: its identity.
+        packages: version by package name, in the model's environment.
+        python: version of the worker's interpreter.
+        platform: operating system and processor architecture.
+        device: ``cpu``, ``cuda:0``..., with the hardware's name where known.
+        calibration_gflops: what the worker's device reached on a fixed matrix product at its start.
+        dtype: of the model.
+        threads: CPU threads given to the worker.
+        forcegauge: version of ForceGauge.
+    """
+
+    model: ModelIdentity
+    packages: Mapping[str, str]
+    python: str
+    platform: str
+    device: str
+    calibration_gflops: float
+    dtype: str
+    threads: int
+    forcegauge: str
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """One finished case, as the store keeps it.
+
+    Args:
+        key: hash of the model's identity, the case, the settings and the run version.
+        model: name on the command line.
+        benchmark: the benchmark's name.
+        case_id: the case's id.
+        settings: hash of the protocol settings.
+        outcome: raw arrays, or why there are none.
+        provenance: where it comes from.
+        seed: of the case's random stream, derived from the key.
+        run_version: of the benchmark's run part.
+        wall_s: seconds the worker spent on the case's questions.
+        peak_memory_bytes: the worker's peak at the end of the case, 0 where unknown.
+        finished_at: seconds since 1970, UTC.
+    """
+
+    key: str
+    model: str
+    benchmark: str
+    case_id: str
+    settings: str
+    outcome: Raw | Failure
+    provenance: Provenance
+    seed: int
+    run_version: int
+    wall_s: float
+    peak_memory_bytes: int
+    finished_at: float
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that a benchmark reports, declared once and used by tables, ranks, pages and report.
+
+    Args:
+        key: its name in every table.
+        title: for people, a few words.
+        unit: empty for pure numbers.
+        direction: whether lower, higher, or closeness to ``ideal`` is better.
+        ideal: what a perfect potential scores.
+        good: the anchor from which a value counts as fit for use, with its reason in ``reason``.
+        bad: the anchor from which it counts as useless.
+        reason: why these anchors.
+        score: the per-case score that it aggregates.
+        aggregate: ``mean``, ``median``, or ``proportion`` of cases whose score is 1.
+        description: one or two sentences: what is computed, of which cases.
+    """
+
+    key: str
+    title: str
+    unit: str
+    direction: Direction
+    ideal: float
+    good: float
+    bad: float
+    reason: str
+    score: str
+    aggregate: Aggregate
+    description: str
+
+    def distance(self, value: float) -> float:
+        """How far a value is from the ideal one in the metric's direction; smaller is better, NaN stays NaN."""
+        if self.direction == "lower":
+            return value
+        return -value if self.direction == "higher" else abs(value - self.ideal)
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """One metric of one model, with its doubt.
+
+    Args:
+        model: name on the command line.
+        benchmark: the benchmark's name.
+        metric: the metric's key.
+        value: the aggregate over the cases that have a score; NaN where none has.
+        low: lower end of the 95 % interval, NaN below ten cases.
+        high: its upper end.
+        unit: as declared.
+        n_cases: cases that were asked, failures included.
+        n_failed: of these, how many failed for other reasons than an unsupported element.
+        n_unsupported: of these, how many hold an element that the model was not made for.
+    """
+
+    model: str
+    benchmark: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    n_cases: int
+    n_failed: int
+    n_unsupported: int

@@ -1,7 +1,8 @@
 """Nested values with arrays as bytes, the same for the wire, the store and the hash; nothing in it can execute.
 
 The format: the length of a JSON header (8 bytes, little-endian), the header, then the arrays' bytes one after
-another, each filled up to a multiple of 8 bytes. In the header an array stands as ``{"__array__": [dtype, shape, offset]}``.
+another, each filled up to a multiple of 8 bytes. In the header ``{"__array__": [dtype, shape, offset]}`` stands for
+an array.
 """
 
 from __future__ import annotations

@@ -23,6 +23,8 @@ __all__ = [
     "Metric",
     "MetricValue",
     "ModelIdentity",
+    "Planned",
+    "Protocol",
     "Provenance",
     "Raw",
     "Record",
@@ -234,3 +236,39 @@ class MetricValue:
     n_cases: int
     n_failed: int
     n_unsupported: int
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The settings that a group of records shares, kept so that an analysis needs nothing but the store.
+
+    Args:
+        benchmark: the benchmark's name.
+        settings: their hash.
+        fields: the protocol fields by name.
+        run_version: of the benchmark's run part.
+    """
+
+    benchmark: str
+    settings: str
+    fields: Mapping[str, Any]
+    run_version: int
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A case that some run set out to do; with a record of its key it is done.
+
+    Args:
+        key: of the record to be.
+        model: name on the command line.
+        benchmark: the benchmark's name.
+        case_id: the case's id.
+        settings: hash of the protocol settings.
+    """
+
+    key: str
+    model: str
+    benchmark: str
+    case_id: str
+    settings: str

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import platformdirs
-
 
 def cache_folder() -> Path:
     """The folder of downloads and models' environments; it need not exist yet.
@@ -16,4 +14,6 @@ def cache_folder() -> Path:
     chosen = os.environ.get("FORCEGAUGE_CACHE", "")
     if chosen:
         return Path(chosen).expanduser().absolute()
+    import platformdirs  # here, because a model's environment may import this file without having it
+
     return Path(platformdirs.user_cache_dir("forcegauge", appauthor=False))

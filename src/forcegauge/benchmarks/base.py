@@ -57,11 +57,13 @@ class Curve:
         name: which quantity, the same for all cases and models, such as ``energy``.
         x: [n_points].
         y: [n_points].
+        view: lowest and highest y worth showing first, None for all; a wall of 100 keV would hide the well.
     """
 
     name: str
     x: np.ndarray
     y: np.ndarray
+    view: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

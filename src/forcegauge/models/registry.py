@@ -1,0 +1,119 @@
+"""Which models there are: cards from ``registry.toml`` and from other packages, read without importing any model."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from forcegauge.errors import UnknownName
+
+ENTRY_POINTS = "forcegauge.models"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model's card, and how it is loaded.
+
+    Args:
+        name: as on the command line.
+        title: for people.
+        environment: a name in ``environments.toml``.
+        adapter: module of this package that loads it; empty for a calculator factory.
+        factory: ``package.module:function`` that gives an ASE calculator; empty otherwise.
+        options: what the adapter is given; part of every record's key.
+        weights: where they come from.
+        sha256: of the weights file, empty where there is none.
+        licence_code: of the package.
+        licence_weights: of the weights.
+        training_data: what it was trained on.
+        theory: functional of the training data.
+        energy_reference: ``raw DFT``, ``MP2020-corrected`` or other; energies of different kinds are never compared.
+        elements: which answer, in words.
+        trained_elements: which have training data, where that differs.
+        conservative: forces are the gradient of the energy, None where unknown.
+        properties: what it gives.
+        needs_cell: fails without a periodic cell.
+        dtype: of its arithmetic.
+        cutoff_angstrom: how far an atom sees directly.
+        parameters: trainable numbers in it.
+        paper: DOI.
+        hidden: for tests of ForceGauge; not listed unless asked.
+    """
+
+    name: str
+    title: str
+    environment: str
+    adapter: str = ""
+    factory: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    weights: str = ""
+    sha256: str = ""
+    licence_code: str = ""
+    licence_weights: str = ""
+    training_data: str = ""
+    theory: str = ""
+    energy_reference: str = ""
+    elements: str = ""
+    trained_elements: str = ""
+    conservative: bool | None = None
+    properties: tuple[str, ...] = ("energy", "forces", "stress")
+    needs_cell: bool = False
+    dtype: str = "float64"
+    cutoff_angstrom: float | None = None
+    parameters: int = 0
+    paper: str = ""
+    hidden: bool = False
+
+    def spec(
+        self,
+        *,
+        device: str | None = None,
+        threads: int | None = None,
+        dtype: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """What ``models.base.load`` takes, in plain values; ``options`` come over those of the card."""
+        source: dict[str, Any] = {"factory": self.factory} if self.factory else {"adapter": self.adapter}
+        chosen = {**self.options, **(options or {})}
+        place = {"device": device, "threads": threads, "dtype": dtype, "sha256": self.sha256}
+        return {**source, "options": chosen, **place}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain fields, for tables and the report's model card."""
+        return asdict(self)
+
+
+def get(name: str) -> Entry:
+    """The card of a model; raises UnknownName with the nearest names."""
+    entries = _entries()
+    if name not in entries:
+        raise UnknownName("model", name, names(hidden=name.startswith("broken")), "(`forcegauge models list`)")
+    return entries[name]
+
+
+def names(hidden: bool = False) -> list[str]:
+    """Every model's name, in the order of the registry; deliberately broken ones only where ``hidden``."""
+    return [entry.name for entry in _entries().values() if hidden or not entry.hidden]
+
+
+@cache
+def _entries() -> dict[str, Entry]:
+    cards = tomllib.loads((Path(__file__).parent / "registry.toml").read_text(encoding="utf-8"))
+    entries = {name: _entry(name, card) for name, card in cards.items()}
+    for point in entry_points(group=ENTRY_POINTS):
+        # A name of another package never replaces one of ours: records of the two would look alike.
+        entries.setdefault(
+            point.name,
+            Entry(point.name, f"calculator factory {point.value}", "core", factory=point.value, properties=()),
+        )
+    return entries
+
+
+def _entry(name: str, card: Mapping[str, Any]) -> Entry:
+    lists = {"properties": tuple(card["properties"])} if "properties" in card else {}
+    return Entry(name=name, **{**card, **lists})

@@ -28,8 +28,8 @@ DATASET = Dataset(
         name="wbm-1000",
         title="1,000 crystals of the WBM set",
         description="Crystals found by element substitution and relaxed with PBE (Wang, Botti, Marques 2021). MLIP "
-        "Arena drew these 1,000, rare elements preferred, for its equation-of-state and energy-volume tests. Structures "
-        "only, no energies.",
+        "Arena drew these 1,000, rare elements preferred, for its equation-of-state and energy-volume tests. "
+        "Structures only, no energies.",
         licence="structures CC BY 4.0; the database file Apache-2.0 (MLIP Arena)",
         citation="H.-C. Wang, S. Botti, M. A. L. Marques, npj Comput. Mater. 7, 12 (2021), "
         "doi:10.1038/s41524-020-00481-6; selection: MLIP Arena, arXiv 2509.20630",

@@ -1,0 +1,339 @@
+"""Does a crystal's energy rise smoothly when it is squeezed and stretched?
+
+Why it matters: shock, pressure and thermal expansion move a crystal along this curve. A second well, a hole under
+compression or a kink makes a simulation collapse or a bulk modulus meaningless; the curve shows them for the price of
+21 energies.
+
+Source: protocol of MLIP Arena's energy-volume scan, arXiv 2509.20630, appendix A.4, table S2. The published code takes
+the middle point for the minimum and the energy step for the derivative, although the volumes are not equally apart;
+by default the minimum is taken where it is and the derivative is one. Mode ``arena`` gives the published numbers.
+
+Cost: 21 energies per crystal and no gradient. 234 built-in crystals at the quick preset: a minute or two on a laptop;
+the 1,000 WBM crystals (7 atoms on average) of the full one: some minutes.
+
+A perfect model scores: one flip of the derivative, tortuosity 1, Spearman -1 for the energy under compression, +1 for
+its derivative, +1 under tension, and every minimum inside the scan.
+
+Known weaknesses: no reference curve, so a smooth and wrong curve passes, whatever its minimum and curvature. The scan
+is uniform and the atoms keep their fractional coordinates: no shear, no relaxation. Under a linear strain of -20 % the
+volume is halved; real crystals often change structure before. The energy of a metal with moments that collapse under
+pressure has a true kink. A good model passes nearly all crystals, so medians are all ideal: means are given, and a few
+crystals rule them; look at the distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain, count
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase import Atoms
+
+from forcegauge.benchmarks.base import (
+    Analysis,
+    Benchmark,
+    Curve,
+    Explorer,
+    Mode,
+    Outcomes,
+    References,
+    Scores,
+    Settings,
+    selection,
+)
+from forcegauge.errors import BadInput
+from forcegauge.metrics.curves import published_volume_scores, volume_scores
+from forcegauge.potential import Potential
+from forcegauge.records import Case, Metric, Raw
+from forcegauge.structures import Structures
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+NAME = "energy-volume"
+_FEW = (
+    "Al-fcc",
+    "Cu-fcc",
+    "Fe-bcc",
+    "Mg-hcp",
+    "Si-diamond",
+    "NaCl-rocksalt",
+    "GaAs-zincblende",
+    "CsCl-caesium-chloride",
+    "TiO2-rutile",
+    "SrTiO3-perovskite",
+)
+
+
+@dataclass(frozen=True)
+class EnergyVolumeSettings(Settings):
+    """How far and how finely crystals are strained, and which.
+
+    Args:
+        max_strain: largest change of every length, as a fraction, both ways.
+        n_points: energies per crystal, evenly spaced in strain.
+        dataset: the dataset that the crystals come from.
+        crystals: their names; empty means all of the dataset.
+    """
+
+    max_strain: float = 0.2
+    n_points: int = 21
+    dataset: str = selection("prototypes")
+    crystals: tuple[str, ...] = selection(())
+
+
+def cases(settings: EnergyVolumeSettings) -> list[Case]:
+    """One case per crystal; its id is the crystal's name. May fetch the dataset."""
+    from forcegauge.datasets import registry
+
+    crystals = registry.get(settings.dataset).structures()
+    wanted = frozenset(settings.crystals)
+    return [
+        _case(atoms.info["name"], atoms, atoms.info.get("prototype", ""))
+        for atoms in crystals
+        if not wanted or atoms.info["name"] in wanted
+    ]
+
+
+def structure_cases(structures: Sequence[tuple[str, Atoms]], settings: EnergyVolumeSettings) -> list[Case]:
+    """A user's crystals; raises BadInput, naming it, for a structure that is not periodic in all three directions.
+
+    The id is the name that comes with the structure, else ``info["name"]`` or ``info["id"]``, else the formula and
+    a number; a name met before gets a number.
+    """
+    cases: dict[str, Case] = {}
+    for place, (name, atoms) in enumerate(structures, start=1):
+        given = name or str(atoms.info.get("name") or atoms.info.get("id") or f"{atoms.symbols.formula:metal}-{place}")
+        if not atoms.pbc.all() or atoms.cell.rank < 3:
+            raise BadInput(
+                f"benchmark {NAME} strains crystals, but structure '{given}' ({atoms.symbols}) is not periodic in "
+                f"three directions (pbc {' '.join('FT'[flag] for flag in atoms.pbc)}); leave it or the benchmark out"
+            )
+        others = (f"{given}-{number}" for number in count(2))
+        unique = next(candidate for candidate in chain((given,), others) if candidate not in cases)
+        cases[unique] = _case(unique, atoms, "")
+    return list(cases.values())
+
+
+def _case(name: str, atoms: Atoms, prototype: str) -> Case:
+    elements = frozenset(atoms.numbers.tolist())
+    return Case(
+        benchmark=NAME,
+        id=name,
+        structures=Structures.from_atoms(atoms),
+        elements=elements,
+        stratum=prototype or f"{len(elements)} elements, {'small' if len(atoms) <= 6 else 'large'} cell",
+    )
+
+
+async def run(potential: Potential, case: Case, settings: EnergyVolumeSettings, rng: np.random.Generator) -> Raw:
+    """The energies of all strained copies, asked in one question and without forces."""
+    crystal = case.structures[0]
+    scale = 1.0 + np.linspace(-settings.max_strain, settings.max_strain, settings.n_points)
+    answer = await potential.evaluate(Structures.scaled(crystal, scale), ("energy",))
+    return Raw({"volume": crystal.cell.volume * scale**3, "energy": answer.energies, "n_atoms": np.array(len(crystal))})
+
+
+def analyse(outcomes: Outcomes, references: References, settings: EnergyVolumeSettings, mode: Mode) -> Scores:
+    """Scores of every crystal that has a curve."""
+    scores = published_volume_scores if mode == "arena" else volume_scores
+    return {case_id: scores(raw["volume"], raw["energy"]) for case_id, raw in outcomes.items() if isinstance(raw, Raw)}
+
+
+METRICS = (
+    Metric(
+        key="derivative-flips",
+        title="Derivative flips",
+        unit="",
+        direction="target",
+        ideal=1.0,
+        good=1.02,
+        bad=1.5,
+        reason="1.02 is a second well in one crystal of a hundred, 1.5 in every fourth.",
+        score="derivative_flips",
+        aggregate="mean",
+        description="Sign changes of dE/dV along the scan; mean over the crystals.",
+    ),
+    Metric(
+        key="tortuosity",
+        title="Tortuosity",
+        unit="",
+        direction="lower",
+        ideal=1.0,
+        good=1.001,
+        bad=1.1,
+        reason="The best published models stay below 1.001 (table S2), the worst two lie above 1.08.",
+        score="tortuosity",
+        aggregate="mean",
+        description="Total variation of the energy over the least that its ends and its minimum need. The mean over "
+        "the crystals, because the median is 1 for every usable potential.",
+    ),
+    Metric(
+        key="spearman-compression-energy",
+        title="Spearman E: compression",
+        unit="",
+        direction="lower",
+        ideal=-1.0,
+        good=-0.999,
+        bad=-0.9,
+        reason="-0.999 leaves one crystal in two thousand without a repulsive wall, -0.9 one in twenty.",
+        score="spearman_compression_energy",
+        aggregate="mean",
+        description="Rank correlation of energy and volume below the volume of least energy, that point included; +1 "
+        "where the energy is least at the smallest volume. Mean over the crystals.",
+    ),
+    Metric(
+        key="spearman-compression-derivative",
+        title="Spearman dE/dV: compression",
+        unit="",
+        direction="higher",
+        ideal=1.0,
+        good=0.995,
+        bad=0.9,
+        reason="Seven of nine published models reach 0.95 and four 0.995 with this definition.",
+        score="spearman_compression_derivative",
+        aggregate="mean",
+        description="Rank correlation of dE/dV and volume below the volume of least energy: the pressure must grow as "
+        "the crystal is squeezed; -1 where the energy is least at the smallest volume. Mean over the crystals.",
+    ),
+    Metric(
+        key="spearman-tension-energy",
+        title="Spearman E: tension",
+        unit="",
+        direction="higher",
+        ideal=1.0,
+        good=0.999,
+        bad=0.9,
+        reason="0.999 leaves one crystal in two thousand without cohesion, 0.9 one in twenty.",
+        score="spearman_tension_energy",
+        aggregate="mean",
+        description="Rank correlation of energy and volume above the volume of least energy, that point included; -1 "
+        "where the energy is least at the largest volume. Mean over the crystals.",
+    ),
+    Metric(
+        key="minimum-inside",
+        title="Minimum inside the scan",
+        unit="",
+        direction="higher",
+        ideal=1.0,
+        good=0.998,
+        bad=0.95,
+        reason="At half or 1.7 times its volume no crystal is at rest; one in twenty that seems to be is one in "
+        "twenty that collapses or flies apart.",
+        score="minimum_inside",
+        aggregate="proportion",
+        description="Share of crystals whose least energy is at neither end of the scan.",
+    ),
+)
+
+
+def _published(score: str, title: str, anchors: tuple[float, float, float], formula: str) -> Metric:
+    """A metric of the published table: plain mean over the crystals that have the value."""
+    ideal, good, bad = anchors
+    falls = score in ("tortuosity", "spearman-compression-energy")
+    return Metric(
+        key=f"arena-{score}",
+        title=f"{title} (Arena)",
+        unit="",
+        direction="target" if score == "energy-diff-flip-times" else "lower" if falls else "higher",
+        ideal=ideal,
+        good=good,
+        bad=bad,
+        reason="About the best and the last but one of the published rows of table S2 in arXiv 2509.20630.",
+        score=score,
+        aggregate="mean",
+        description=f"{formula} The middle point of the scan stands for the minimum. Plain mean, as published.",
+    )
+
+
+ARENA_METRICS = (
+    _published("energy-diff-flip-times", "Derivative flips", (1.0, 1.0, 1.12), "Sign changes of the energy steps."),
+    _published(
+        "tortuosity",
+        "Tortuosity",
+        (1.0, 1.0004, 1.08),
+        "Total variation of the energy over the least that its ends and its middle point need.",
+    ),
+    _published(
+        "spearman-compression-energy",
+        "Spearman E: compression",
+        (-1.0, -0.9983, -0.944),
+        "Rank correlation of energy and volume below the middle point.",
+    ),
+    _published(
+        "spearman-compression-derivative",
+        "Spearman dE/dV: compression",
+        (1.0, 1.0, 0.9),
+        "Rank correlation of energy steps and volume below the middle point.",
+    ),
+    _published(
+        "spearman-tension-energy",
+        "Spearman E: tension",
+        (1.0, 0.999, 0.994),
+        "Rank correlation of energy and volume above the middle point, that point included.",
+    ),
+)
+
+
+def _curves(raw: Raw) -> list[Curve]:
+    order = np.argsort(raw["volume"])
+    volume, energy = raw["volume"][order], raw["energy"][order]
+    per_atom = (energy - energy.min()) / raw["n_atoms"].item()
+    return [Curve("energy", volume / volume[len(volume) // 2], per_atom)]
+
+
+def figure(analysis: Analysis) -> go.Figure:
+    """How the crystals' scores are spread, one panel per score, one box per model."""
+    from forcegauge.benchmarks.figures import Panel, distributions
+
+    arena = analysis.mode == "arena"
+    panels = (
+        Panel("energy-diff-flip-times" if arena else "derivative_flips", "flips of dE/dV"),
+        Panel("tortuosity", "tortuosity − 1", log_floor=1e-6, shift=-1.0),
+        Panel("spearman-compression-energy" if arena else "spearman_compression_energy", "Spearman E: compression"),
+        Panel(
+            "spearman-compression-derivative" if arena else "spearman_compression_derivative",
+            "Spearman dE/dV: compression",
+        ),
+        Panel("spearman-tension-energy" if arena else "spearman_tension_energy", "Spearman E: tension"),
+    )
+    return distributions(analysis, panels, case="crystal")
+
+
+BENCHMARK = Benchmark(
+    name=NAME,
+    theme="properties",
+    title="Energy-volume scan",
+    question="Does a crystal's energy rise smoothly when it is squeezed and stretched?",
+    protocol="All lengths of a crystal are scaled by 0.80 to 1.20 in 21 even steps, fractional coordinates kept; the "
+    "energy of each copy is asked, nothing is relaxed.",
+    doc=__doc__ or "",
+    presets={
+        "smoke": EnergyVolumeSettings(crystals=_FEW),
+        "quick": EnergyVolumeSettings(),
+        "full": EnergyVolumeSettings(dataset="wbm-1000"),
+    },
+    modes={"default": lambda settings: settings, "arena": lambda settings: settings},
+    needs=("energy",),
+    cases=cases,
+    structure_cases=structure_cases,
+    run=run,
+    analyse=analyse,
+    metrics={"default": METRICS, "arena": ARENA_METRICS},
+    schema={
+        "volume": "[n_points] Å³, of the cell, ascending",
+        "energy": "[n_points] eV, of the cell",
+        "n_atoms": "[] atoms in the cell",
+    },
+    figure=figure,
+    explorer=Explorer(
+        choose="crystal",
+        x_title="V / V₀, V₀ unstrained",
+        panels={"energy": "energy above the lowest (eV/atom)"},
+        curves=_curves,
+    ),
+    run_version=1,
+    analysis_version=1,
+)

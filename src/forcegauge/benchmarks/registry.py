@@ -1,0 +1,37 @@
+"""Every benchmark by name, and the suites. A new one is one file and one line, or another package's entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from forcegauge.benchmarks.base import Benchmark
+from forcegauge.entries import Entries
+from forcegauge.errors import UnknownName
+
+BENCHMARKS: Entries[Benchmark] = Entries(
+    noun="benchmark",
+    kind=Benchmark,
+    own={
+        "diatomics": "forcegauge.benchmarks.asymptotics.diatomics:BENCHMARK",
+        "energy-volume": "forcegauge.benchmarks.properties.energy_volume:BENCHMARK",
+    },
+    group="forcegauge.benchmarks",
+)
+
+SUITES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "smoke": (("diatomics", "smoke"), ("energy-volume", "smoke")),
+    "quick": (("diatomics", "quick"), ("energy-volume", "quick")),
+    "arena": (("diatomics", "full"), ("energy-volume", "full")),
+    "full": (("diatomics", "full"), ("energy-volume", "full")),
+}
+"""Pairs of benchmark and preset by suite; ``smoke`` and ``quick`` need no download."""
+
+get = BENCHMARKS.get
+names = BENCHMARKS.names
+
+
+def suite(name: str) -> tuple[tuple[str, str], ...]:
+    """The pairs of benchmark and preset of a suite; raises UnknownName."""
+    if name not in SUITES:
+        raise UnknownName("suite", name, SUITES)
+    return SUITES[name]

@@ -38,7 +38,7 @@ def contact(first: Integers, second: Integers) -> Floats:
     return length
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class PairPotential:
     """A model that sums a radial function over pairs, with exact forces and stress.
 
@@ -84,7 +84,7 @@ def predict(
 ) -> list[Prediction]:
     """Predictions from the energy and its derivative of each directed pair, [n_pairs]; a pair counts twice, so half."""
     rows = pairs.owner[pairs.first]
-    energies = 0.5 * np.bincount(rows, energy, len(structures))
+    energies: Floats = 0.5 * np.bincount(rows, energy, len(structures)).astype(np.float64)
     forces = stress = None
     if properties & {"forces", "stress"}:
         with np.errstate(divide="ignore", invalid="ignore"):

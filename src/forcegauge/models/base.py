@@ -8,6 +8,7 @@ import importlib.metadata
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -86,7 +87,8 @@ def load(spec: Mapping[str, Any]) -> Loaded:
 
 def _adapter(spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if spec.get("factory"):
-        return "ase_calculator", {"factory": spec["factory"], "path": list(spec.get("path", ()))}
+        place = {"factory": spec["factory"], "path": list(spec.get("path", ()))}
+        return "ase_calculator", {**spec.get("options", {}), **place}
     name = str(spec.get("adapter"))
     if not re.fullmatch(r"[a-z_0-9]+", name):
         raise BadInput(f"'{name}' is no adapter: a specification names an adapter module or a calculator factory")
@@ -154,5 +156,5 @@ def split_predictions(
             stress=stress[row] if wanted["stress"] and stress is not None else None,
             magmoms=magmoms[begin:end] if wanted["magmoms"] and magmoms is not None else None,
         )
-        for row, (begin, end) in enumerate(zip(begins[:-1], begins[1:], strict=True))
+        for row, (begin, end) in enumerate(pairwise(begins))
     ]

@@ -113,7 +113,7 @@ def memory(trigger: str = "Xe", ceiling_gib: float | None = None) -> BrokenModel
     """Memory without end, until the system or ``ceiling_gib`` refuses more."""
 
     def eat() -> None:
-        eaten = []
+        eaten: list[Floats] = []
         while ceiling_gib is None or len(eaten) * _BLOCK_BYTES < ceiling_gib * 2**30:
             eaten.append(np.ones(_BLOCK_BYTES // 8))
         raise MemoryError(f"{ceiling_gib:g} GiB eaten")

@@ -70,7 +70,7 @@ class GraphModel(ABC):
         return split_predictions(
             structures,
             properties,
-            np.bincount(structures.owner, per_atom, len(structures)),
+            np.bincount(structures.owner, per_atom, len(structures)).astype(np.float64),
             forces,
             stress,
             None if magmoms is None else magmoms.detach().double().cpu().numpy(),

@@ -118,7 +118,7 @@ def _finite(predictions: Predictions) -> Predictions:
         rows = np.flatnonzero(bad) if name in ("energy", "stress") else np.unique(owner[bad])
         for row in rows.tolist():
             broken.setdefault(row, []).append(name)
-    for row, names in broken.items():
+    for row in broken:
         for values in (predictions.energy, predictions.stress):
             if values is not None:
                 values[row] = np.nan

@@ -57,4 +57,6 @@ class HarmonicCrystal:
         strained = Pairs(one.n_atoms, bonds.first, bonds.second, bonds.shift, vector, distance)
         energy = np.array([0.25 * self._stiffness * np.sum(stretch**2)])  # every bond is listed twice
         volume = np.abs(np.linalg.det(one.cells))
-        return split_predictions(one, properties, energy, strained.forces(gradient), strained.stress(gradient, volume))[0]
+        return split_predictions(one, properties, energy, strained.forces(gradient), strained.stress(gradient, volume))[
+            0
+        ]

@@ -148,9 +148,7 @@ def neighbour_pairs(structures: Structures, cutoff: float) -> Pairs:
     candidates = structures.n_atoms**2 * np.prod(2 * reach + 1, axis=1)
     found = [_tree(structures, cells, positions, reach, row, cutoff) for row in _rows(candidates > _STACKED_CANDIDATES)]
     found += _stacks(structures, cells, positions, reach, candidates, cutoff)
-    first, second, shift, vector = (
-        (np.concatenate(part) for part in zip(*found, strict=True)) if found else _nothing()
-    )
+    first, second, shift, vector = (np.concatenate(part) for part in zip(*found, strict=True)) if found else _nothing()
     order = np.argsort(structures.owner[first], kind="stable")
     first, second, vector = first[order], second[order], vector[order]
     shift = shift[order] + (wrapped[first] - wrapped[second]).astype(np.int64)
@@ -159,9 +157,9 @@ def neighbour_pairs(structures: Structures, cutoff: float) -> Pairs:
 
 def _full_cells(structures: Structures) -> Floats:
     cells = structures.cells.copy()
-    periodic = structures.pbc.any(axis=1)
+    periodic = np.asarray(structures.pbc.any(axis=1))
     cells[~periodic] = np.eye(3)
-    for row in _rows(periodic & ~cells.any(axis=2).all(axis=1)):
+    for row in _rows(periodic & ~(np.abs(cells).max(axis=2) > 0).all(axis=1)):
         cells[row] = complete_cell(cells[row])
     return cells
 
@@ -219,9 +217,7 @@ def _stacks(
     small = np.flatnonzero((candidates <= _STACKED_CANDIDATES) & (candidates > 0))
     if not len(small):
         return []
-    kinds, kind = np.unique(
-        np.column_stack([structures.n_atoms[small], reach[small]]), axis=0, return_inverse=True
-    )
+    kinds, kind = np.unique(np.column_stack([structures.n_atoms[small], reach[small]]), axis=0, return_inverse=True)
     found = []
     for number, (n_atoms, *images) in enumerate(kinds.tolist()):
         rows = small[kind.ravel() == number]
@@ -248,9 +244,7 @@ def _stack(
     return start[row] + i, start[row] + j, lattice[image], vectors[row, i, j, image]
 
 
-def _tree(
-    structures: Structures, cells: Floats, positions: Floats, reach: Integers, row: int, cutoff: float
-) -> _Found:
+def _tree(structures: Structures, cells: Floats, positions: Floats, reach: Integers, row: int, cutoff: float) -> _Found:
     start, stop = structures.offsets[row : row + 2].tolist()
     where, lattice = positions[start:stop], _lattice(reach[row])
     images = where[None, :, :] + (lattice @ cells[row])[:, None, :]

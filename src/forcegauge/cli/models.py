@@ -1,0 +1,128 @@
+"""The verb ``models``: which potentials there are, what is known of each, and the environments that they run in."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from forcegauge.cli.output import JsonOption, print_rows
+from forcegauge.errors import ModelUnavailable
+
+app = typer.Typer(
+    help="List the potentials, read their cards, install, verify and remove their environments.", no_args_is_help=True
+)
+
+NameArgument = Annotated[str, typer.Argument(help="A model's name, as `models list` gives it.")]
+NamesArgument = Annotated[list[str], typer.Argument(help="Models' names, as `models list` gives them.")]
+
+
+@app.command("list")
+def list_models(
+    everything: Annotated[bool, typer.Option("--all", help="Include the models that are broken on purpose.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Every potential, with its theory, its environment and whether that is installed."""
+    from forcegauge.models import environments, registry
+
+    ready = {name: environments.find(name) is not None for name in environments.names()}
+    rows = []
+    for name in registry.names(hidden=everything):
+        entry = registry.get(name)
+        rows.append(
+            {
+                "model": name,
+                "theory": entry.theory or "analytic",
+                "elements": entry.elements.partition(":")[0] or "any",
+                "environment": entry.environment,
+                "installed": ready[entry.environment],
+            }
+        )
+    print_rows(rows, as_json=as_json)
+
+
+@app.command()
+def show(name: NameArgument, as_json: JsonOption = False) -> None:
+    """The card of one potential: weights, licences, training data, theory, energy reference, elements, paper."""
+    from forcegauge.models import environments, registry
+
+    entry = registry.get(name)
+    card: dict[str, Any] = {**entry.as_dict(), "requirements": environments.requirements(entry.environment)}
+    found = environments.find(entry.environment)
+    card["folder"] = str(found.folder) if found and entry.environment != environments.CORE else None
+    if as_json:
+        print_rows([card], as_json=True)
+        return
+    rows = [
+        {"field": key.replace("_", " "), "value": _readable(value)}
+        for key, value in card.items()
+        if value not in ("", None, 0, {}, [], ())
+    ]
+    print_rows(rows, as_json=False)
+
+
+@app.command()
+def install(names: NamesArgument, as_json: JsonOption = False) -> None:
+    """Build the environments of these models, then ask each model for one force, so that installed means it works."""
+    _verify(names, build=True, as_json=as_json)
+
+
+@app.command()
+def verify(names: NamesArgument, as_json: JsonOption = False) -> None:
+    """Ask each model for one energy and its forces inside its environment, and report what came back."""
+    _verify(names, build=False, as_json=as_json)
+
+
+@app.command()
+def remove(names: NamesArgument, as_json: JsonOption = False) -> None:
+    """Delete the environments of these models; other models that share one lose it too."""
+    from forcegauge.models import environments, registry
+
+    rows = []
+    for environment in dict.fromkeys(registry.get(name).environment for name in names):
+        if environment == environments.CORE:
+            raise ModelUnavailable(f"{', '.join(names)}: runs in ForceGauge's own interpreter, nothing to remove")
+        shared = [name for name in registry.names(hidden=True) if registry.get(name).environment == environment]
+        freed = environments.remove(environment)
+        rows.append({"environment": environment, "freed_mb": freed / 1e6, "models": ", ".join(shared)})
+    print_rows(rows, as_json=as_json)
+
+
+def _verify(names: list[str], *, build: bool, as_json: bool) -> None:
+    from forcegauge.models import environments, registry
+    from forcegauge.models.verification import verify as verify_model
+
+    rows, failed = [], False
+    for entry in [registry.get(name) for name in names]:  # every name is checked before anything is built
+        found = environments.ensure(entry.environment) if build else environments.find(entry.environment)
+        if found is None:
+            raise ModelUnavailable(
+                f"{entry.name}: environment {entry.environment} is not installed; run `forcegauge models install "
+                f"{entry.name}`"
+            )
+        answer = verify_model(entry, found)
+        call = answer["call"]
+        failed = failed or call["failure"] is not None
+        rows.append(
+            {
+                "model": entry.name,
+                "answer": "ok"
+                if call["failure"] is None
+                else f"{call['failure']['kind']}: {call['failure']['message']}",
+                "energy_ev": call["energy_ev"],
+                "max_force_ev_per_a": call["largest_force_ev_per_a"],
+                "load_s": answer["load_seconds"],
+                "call_s": call["seconds"],
+            }
+        )
+    print_rows(rows, as_json=as_json)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _readable(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {item}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(str(item) for item in value)
+    return str(value) if not isinstance(value, bool) else "yes" if value else "no"

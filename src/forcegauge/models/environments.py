@@ -1,0 +1,344 @@
+"""The environments that models live in: made once, frozen into a lock, found again, removed. Runs on ForceGauge's side.
+
+An environment is a virtual environment in the cache, named by the hash of its pins, Python and platform. Its manifest
+is written last, so a folder without one is what an interrupted build left, and is built anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forcegauge.encoding import digest
+from forcegauge.errors import ModelUnavailable, UnknownName
+from forcegauge.folders import cache_folder
+
+CORE = "core"
+_CORE_PACKAGES = ("numpy", "scipy", "ase")
+_MANIFEST = "forcegauge-environment.json"
+_SHOWN_LINES = 12
+_LOCK_SCRIPT = (
+    "import importlib.metadata as m, json\n"
+    "print(json.dumps({d.metadata['Name'].lower().replace('_', '-'): d.version for d in m.distributions()}))"
+)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An environment that can be used.
+
+    Args:
+        name: as in ``environments.toml``.
+        python: its interpreter.
+        lock: version by package name.
+        lock_digest: hash of the lock and the Python version; part of every record's key.
+        folder: where it and what is remembered about it lie.
+    """
+
+    name: str
+    python: Path
+    lock: Mapping[str, str]
+    lock_digest: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Occupied:
+    """A folder in the cache, for the table of what is installed.
+
+    Args:
+        name: of the environment.
+        folder: where it is.
+        size_bytes: on disk.
+        complete: False where an interrupted build left it.
+    """
+
+    name: str
+    folder: Path
+    size_bytes: int
+    complete: bool
+
+
+def requirements(name: str) -> list[str]:
+    """The pins of an environment; raises UnknownName."""
+    known = _environments()
+    if name not in known:
+        raise UnknownName("environment", name, known)
+    return list(known[name]["requirements"])
+
+
+def names() -> list[str]:
+    """Every environment's name."""
+    return list(_environments())
+
+
+@functools.cache
+def _environments() -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "environments.toml").read_text(encoding="utf-8"))
+
+
+def ensure(name: str) -> Installed:
+    """The environment, built if it is not there; waits where another process is building it.
+
+    Raises:
+        ModelUnavailable: it does not build; the last lines of the output and the log's path are in the message.
+    """
+    pins = requirements(name)
+    if name == CORE:
+        return _core()
+    folder = folder_of(name)
+    found = _read(name, folder)
+    if found:
+        return found
+    with _exclusive(folder.with_suffix(".lock"), f"waiting for another process that builds environment {name}"):
+        return _read(name, folder) or _build(name, pins, folder)
+
+
+def find(name: str) -> Installed | None:
+    """The environment if it is there, built by nobody."""
+    requirements(name)
+    return _core() if name == CORE else _read(name, folder_of(name))
+
+
+def folder_of(name: str) -> Path:
+    """Where an environment is or will be."""
+    place = [requirements(name), platform.python_version(), sys.platform, platform.machine()]
+    return cache_folder() / "environments" / f"{name}-{digest(place)[:12]}"
+
+
+def _core() -> Installed:
+    lock = {package: importlib.metadata.version(package) for package in _CORE_PACKAGES}
+    lock_digest = _lock_digest(lock, platform.python_version())
+    folder = cache_folder() / "environments" / f"{CORE}-{lock_digest[:12]}"
+    return Installed(CORE, Path(sys.executable), lock, lock_digest, folder)
+
+
+def _lock_digest(lock: Mapping[str, str], python: str) -> str:
+    return digest({"packages": dict(lock), "python": python})
+
+
+def _interpreter(folder: Path) -> Path:
+    return folder / "bin" / "python"
+
+
+def _read(name: str, folder: Path) -> Installed | None:
+    try:
+        manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not _interpreter(folder).exists():  # the Python it was made from is gone
+        return None
+    return Installed(name, _interpreter(folder), manifest["lock"], manifest["lock_digest"], folder)
+
+
+def _build(name: str, pins: Sequence[str], folder: Path) -> Installed:
+    log = folder.with_suffix(".log")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with _progress(f"building environment {name}, once; log: {log}"), log.open("w", encoding="utf-8") as output:
+            for command in _commands(pins, folder):
+                _run(name, command, output, log)
+        lock = _lock(folder)
+        manifest = {
+            "name": name,
+            "requirements": list(pins),
+            "python": platform.python_version(),
+            "lock": lock,
+            "lock_digest": _lock_digest(lock, platform.python_version()),
+        }
+        write_whole(folder / _MANIFEST, json.dumps(manifest, indent=1))
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise ModelUnavailable(f"environment {name} does not build in {folder.parent}: {error}") from error
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    installed = _read(name, folder)
+    if installed is None:
+        raise ModelUnavailable(f"environment {name} was built, but has no interpreter in {folder}; log: {log}")
+    return installed
+
+
+def _commands(pins: Sequence[str], folder: Path) -> list[list[str]]:
+    python = str(_interpreter(folder))
+    uv = shutil.which("uv") if os.environ.get("FORCEGAUGE_USE_UV", "1") != "0" else None
+    if uv:
+        return [
+            [uv, "venv", "--python", sys.executable, str(folder)],
+            [uv, "pip", "install", "--python", python, *pins],
+            [uv, "pip", "check", "--python", python],
+        ]
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+    return [[sys.executable, "-m", "venv", str(folder)], [*pip, "install", *pins], [*pip, "check"]]
+
+
+def _run(name: str, command: Sequence[str], output: Any, log: Path) -> None:
+    output.write(f"$ {' '.join(command)}\n")
+    output.flush()
+    clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=clean)
+    if done.returncode:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_SHOWN_LINES:]
+        shown = "\n  ".join(lines)
+        raise ModelUnavailable(
+            f"environment {name} does not build (exit code {done.returncode}); mend what the last lines say and "
+            f"try again; whole log: {log}\n  {shown}"
+        )
+
+
+def _lock(folder: Path) -> dict[str, str]:
+    done = subprocess.run([_interpreter(folder), "-I", "-c", _LOCK_SCRIPT], capture_output=True, text=True, check=True)
+    tools = ("pip", "setuptools", "wheel", "uv")  # how packages got in does not change what they compute
+    versions: dict[str, str] = json.loads(done.stdout)
+    return {package: version for package, version in sorted(versions.items()) if package not in tools}
+
+
+def write_whole(path: Path, text: str) -> None:
+    """The file appears with all its text or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _exclusive(path: Path, waiting: str) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise ModelUnavailable(f"cannot write to the cache {path.parent}: {error}; set FORCEGAUGE_CACHE") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"forcegauge: {waiting}", file=sys.stderr)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # closing the file gives the lock back, and so does the death of the process
+
+
+@contextlib.contextmanager
+def _progress(text: str) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        try:
+            from rich.console import Console
+        except ImportError:
+            print(f"forcegauge: {text}", file=sys.stderr)
+        else:
+            console = Console(stderr=True)
+            if console.is_terminal:
+                stack.enter_context(console.status(text))
+            else:
+                console.print(f"forcegauge: {text}", soft_wrap=True, highlight=False)
+        yield
+
+
+def installed() -> list[Occupied]:
+    """Every environment in the cache, complete or not, with its size."""
+    root = cache_folder() / "environments"
+    folders = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    return [
+        Occupied(folder.name.rpartition("-")[0], folder, _size(folder), (folder / _MANIFEST).exists())
+        for folder in folders
+        if not folder.name.startswith(f"{CORE}-")
+    ]
+
+
+def _size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+
+
+def remove(name: str) -> int:
+    """Delete an environment, every version of its pins; returns the bytes freed, 0 where there was none."""
+    requirements(name)
+    freed = 0
+    for one in installed():
+        if one.name == name:
+            with _exclusive(one.folder.with_suffix(".lock"), f"waiting for the build of environment {name}"):
+                freed += one.size_bytes
+                (one.folder / _MANIFEST).unlink(missing_ok=True)  # from here on it counts as unfinished
+                shutil.rmtree(one.folder, ignore_errors=True)
+    return freed
+
+
+def remember(environment: Installed, model: str, spec: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Keep what a model said of itself, so that keys can be computed without starting a worker.
+
+    The facts hold for this source of ForceGauge, this environment and this specification.
+    """
+    write_whole(_memory(environment, model, spec), json.dumps(facts, indent=1))
+
+
+def recall(environment: Installed, model: str, spec: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was remembered, None where nothing was."""
+    try:
+        facts: dict[str, Any] = json.loads(_memory(environment, model, spec).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return facts
+
+
+def _memory(environment: Installed, model: str, spec: Mapping[str, Any]) -> Path:
+    decides = {"spec": dict(spec), "source": source_digest(), "lock": environment.lock_digest}
+    return environment.folder / "facts" / f"{model}-{digest(decides)}.json"
+
+
+@functools.cache
+def source_digest() -> str:
+    """Hash over ForceGauge's own source: what runs in a model's environment can never drift from what runs here."""
+    total = hashlib.sha256()
+    for path in _source_files():
+        total.update(f"{path.relative_to(_package())}\0".encode())
+        total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()[:32]
+
+
+def source_copy() -> Path:
+    """A folder to put on the path of a model's interpreter: it holds ForceGauge's source and nothing else."""
+    folder = cache_folder() / "sources" / source_digest()
+    if folder.exists():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder.parent))
+        for path in _source_files():
+            target = temporary / "forcegauge" / path.relative_to(_package())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        try:
+            temporary.replace(folder)
+        except OSError:  # another process was faster, with the same bytes
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        raise ModelUnavailable(f"cannot write to the cache {folder.parent}: {error}; set FORCEGAUGE_CACHE") from error
+    return folder
+
+
+def _package() -> Path:
+    return Path(__file__).resolve().parents[1]
+
+
+def _source_files() -> list[Path]:
+    return sorted(path for path in _package().rglob("*") if path.suffix in (".py", ".toml") and path.is_file())

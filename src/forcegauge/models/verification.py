@@ -1,0 +1,49 @@
+"""Whether a model really answers in its environment: one force call in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from typing import Any
+
+from forcegauge.errors import ModelUnavailable
+from forcegauge.models import environments
+from forcegauge.models.registry import Entry
+
+_TIME_LIMIT_S = 600.0
+
+
+def verify(entry: Entry, installed: environments.Installed) -> dict[str, Any]:
+    """What came back from one force call of the model; its facts are remembered with the environment.
+
+    Raises ModelUnavailable where the model does not load or dies; a call that fails is part of what came back.
+    """
+    spec = entry.spec(device="cpu", threads=1)
+    answer = _ask(entry.name, spec, installed)
+    if "error" in answer:
+        raise ModelUnavailable(f"{entry.name} does not load in environment {installed.name}: {answer['error']}")
+    if answer["call"]["failure"] is None:
+        environments.remember(installed, entry.name, spec, answer["facts"])
+    return answer
+
+
+def _ask(name: str, spec: dict[str, Any], installed: environments.Installed) -> dict[str, Any]:
+    clean = {**os.environ, "PYTHONPATH": str(environments.source_copy())}
+    try:
+        done = subprocess.run(
+            [str(installed.python), "-m", "forcegauge.models.probe"],
+            input=json.dumps(spec),
+            capture_output=True,
+            text=True,
+            env=clean,
+            timeout=_TIME_LIMIT_S,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ModelUnavailable(f"{name} gave no answer within {_TIME_LIMIT_S:.0f} s") from error
+    lines = done.stdout.strip().splitlines()
+    if done.returncode or not lines:
+        said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
+        raise ModelUnavailable(f"{name} died in environment {installed.name} (exit code {done.returncode}): {said}")
+    answer: dict[str, Any] = json.loads(lines[-1])
+    return answer

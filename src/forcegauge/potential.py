@@ -9,6 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, Protocol, TypeVar, overload
 
 import numpy as np
@@ -18,7 +19,7 @@ from forcegauge.encoding import digest
 from forcegauge.errors import Failure
 from forcegauge.structures import Floats, Structures
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 PROPERTIES = ("energy", "forces", "stress", "magmoms")
 """What can be asked for. Energy eV; forces [n_atoms, 3] eV/Å; stress [3, 3] eV/Å³, tension positive; magmoms μB."""
@@ -217,35 +218,81 @@ class Predictions(Sequence[Prediction]):
 
 
 @dataclass(frozen=True, eq=False)
+class Finished:
+    """The last states of a long question, one per structure; see :mod:`forcegauge.simulate.procedure`."""
+
+    states: Sequence[Mapping[str, Any]]
+
+    @property
+    def failures(self) -> dict[int, Failure]:
+        """By the index of the structure."""
+        found = {row: state["failure"] for row, state in enumerate(self.states)}
+        return {row: Failure.from_dict(fields) for row, fields in found.items() if fields is not None}
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Finished]) -> Finished:
+        """The parts of one question, joined in order."""
+        return cls([state for part in parts for state in part.states])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain fields, for the journal."""
+        return {"states": list(self.states)}
+
+
+Answer = Predictions | Finished
+
+
+@dataclass(frozen=True, eq=False)
 class Question:
-    """One thing asked of a potential: so far the evaluation of a list of structures.
+    """One thing asked of a potential: an evaluation, or a long procedure that the worker carries out in slices.
 
     Args:
         structures: what is asked about.
-        properties: those of :data:`PROPERTIES` that are wanted.
+        properties: those of :data:`PROPERTIES` that are wanted; empty for a procedure.
         keep_failures: give back what there is instead of raising the first failure.
+        procedure: name of the long procedure, empty for an evaluation.
+        settings: of the procedure.
     """
 
     structures: Structures
-    properties: tuple[str, ...]
+    properties: tuple[str, ...] = ()
     keep_failures: bool = False
+    procedure: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def kind(self) -> str:
+        """Questions of one kind may share a batch."""
+        return digest([self.procedure, dict(self.settings), list(self.properties)])
 
     def digest(self) -> str:
         """A hash of the whole question, the journal's guard against a benchmark that changed its mind."""
-        return digest({"structures": self.structures.as_arrays(), "properties": list(self.properties)})
+        return digest([self.kind, self.structures.as_arrays()])
 
-    def settle(self, answer: Predictions) -> Predictions:
-        """The answer as the conversation shall see it; raises its first Failure unless failures are kept."""
-        if answer.failures and not self.keep_failures:
-            raise answer.failures[min(answer.failures)]
-        return answer
+    def read(self, fields: Mapping[str, Any]) -> Answer:
+        """The answer that its ``as_dict`` described."""
+        return Finished(fields["states"]) if self.procedure else Predictions.from_dict(fields)
 
 
-Asked = Generator[tuple[Question, ...], tuple[Predictions | Failure, ...], Answer]
+@dataclass(frozen=True, eq=False)
+class Relaxed:
+    """Structures at rest.
+
+    Args:
+        structures: where they ended.
+        energy: [n_structures], eV, NaN where a structure failed.
+        n_steps: [n_structures], steps taken.
+        failures: by the index of the structure.
+    """
+
+    structures: Structures
+    energy: Floats
+    n_steps: np.ndarray
+    failures: Mapping[int, Failure]
 
 
 @types.coroutine
-def _ask(questions: tuple[Question, ...]) -> Asked[tuple[Predictions | Failure, ...]]:
+def _ask(questions: tuple[Question, ...]) -> Generator[tuple[Question, ...], tuple[Answer, ...], tuple[Answer, ...]]:
     return (yield questions)
 
 
@@ -275,15 +322,45 @@ class Potential:
         if unknown:
             raise ValueError(f"no property {unknown[0]!r}: there are {', '.join(PROPERTIES)}")
         wanted = tuple(name for name in PROPERTIES if name in properties)
-        question = Question(Structures.from_atoms(structures), wanted, keep_failures)
-        (answer,) = await _ask((question,))
-        if isinstance(answer, Failure):
-            raise answer
-        return question.settle(answer)
+        answer = await self._put(Question(Structures.from_atoms(structures), wanted, keep_failures))
+        assert isinstance(answer, Predictions)  # what an evaluation is answered with
+        return answer
 
-    async def gather(self, *asked: Coroutine[Any, Any, Answer]) -> list[Answer]:
+    async def relax(
+        self,
+        structures: Structures | Iterable[Atoms],
+        *,
+        force_tolerance_ev_per_a: float = 0.05,
+        max_steps: int = 500,
+        keep_failures: bool = False,
+    ) -> Relaxed:
+        """Structures relaxed at fixed cell until no force on an atom is above the tolerance (eV/Å).
+
+        Raises the first Failure unless ``keep_failures``: ``not_converged`` after ``max_steps``, ``exploded`` where the
+        energy falls through the bottom, or whatever the evaluation fails with.
+        """
+        settings = {"force_tolerance_ev_per_a": force_tolerance_ev_per_a, "max_steps": max_steps}
+        question = Question(Structures.from_atoms(structures), (), keep_failures, "relax", settings)
+        answer = await self._put(question)
+        assert isinstance(answer, Finished)  # what a procedure is answered with
+        energies = [state["energy"] if state["failure"] is None else np.nan for state in answer.states]
+        return Relaxed(
+            structures=Structures.concatenate([Structures.from_arrays(state["structure"]) for state in answer.states]),
+            energy=np.array(energies, dtype=np.float64),
+            n_steps=np.array([state["n_steps"] for state in answer.states]),
+            failures=answer.failures,
+        )
+
+    async def _put(self, question: Question) -> Answer:
+        (answer,) = await _ask((question,))
+        failures = answer.failures
+        if failures and not question.keep_failures:
+            raise failures[min(failures)]
+        return answer
+
+    async def gather(self, *asked: Coroutine[Any, Any, Result]) -> list[Result]:
         """The results of several conversations held at once; the first Failure of any ends them all."""
-        results: dict[int, Answer] = {}
+        results: dict[int, Result] = {}
         waiting: dict[int, tuple[Question, ...]] = {}
         try:
             for place, conversation in enumerate(asked):
@@ -302,10 +379,10 @@ class Potential:
 
 def _advance(
     place: int,
-    conversation: Coroutine[Any, Any, Answer],
-    answers: tuple[Predictions | Failure, ...] | None,
+    conversation: Coroutine[Any, Any, Result],
+    answers: tuple[Answer, ...] | None,
     waiting: dict[int, tuple[Question, ...]],
-    results: dict[int, Answer],
+    results: dict[int, Result],
 ) -> None:
     try:
         waiting[place] = conversation.send(answers)
@@ -313,14 +390,14 @@ def _advance(
         results[place] = stop.value
 
 
-def converse(conversation: Coroutine[Any, Any, Answer], answer: Callable[[Question], Predictions | Failure]) -> Answer:
+def converse(conversation: Coroutine[Any, Any, Result], answer: Callable[[Question], Answer]) -> Result:
     """The result of one conversation, each question answered on the spot: for tests and small scripts."""
-    answers: tuple[Predictions | Failure, ...] | None = None
+    answers: tuple[Answer, ...] | None = None
     while True:
         try:
             questions = conversation.send(answers)
         except StopIteration as stop:
-            result: Answer = stop.value
+            result: Result = stop.value
             return result
         answers = tuple(answer(question) for question in questions)
 

@@ -6,12 +6,15 @@ Verb modules import nothing heavy at their top, so that ``--help`` answers at on
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
-
+from forcegauge.cli.run import run
 from forcegauge.errors import ForceGaugeError
 from forcegauge.version import __version__
+
+# Typer exports only this subclass of the errors of its parser.
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="forcegauge",
@@ -40,15 +43,30 @@ def options(
     """Options that every verb shares."""
 
 
+app.command()(run)
+
+
 def main() -> None:
-    """Run the command line; exit code 2 and one line for what the user can mend, 130 after Ctrl-C."""
+    """Run the command line: one line and exit code 2 for what the user can mend, 130 after Ctrl-C."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except ForceGaugeError as error:
         if "--debug" in sys.argv:
             raise
-        typer.echo(f"forcegauge: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("forcegauge: interrupted; finished cases are kept, the same command goes on from here", err=True)
-        sys.exit(130)
+        _complain(str(error), 2)
+    except _USAGE_ERROR as error:
+        _complain(_usage(error), 2)
+    except (typer.Abort, KeyboardInterrupt):
+        _complain("interrupted; finished cases are kept, the same command goes on from here", 130)
+
+
+def _usage(error: Any) -> str:
+    """What the parser has to say, and where the allowed options are listed; nothing where it printed the help."""
+    text = str(error.format_message())
+    return f"{text} (see {error.ctx.command_path} --help)" if text and error.ctx else text
+
+
+def _complain(text: str, code: int) -> NoReturn:
+    if text:
+        typer.echo("forcegauge: " + " ".join(text.split()), err=True)
+    sys.exit(code)

@@ -1,0 +1,388 @@
+"""The loop that keeps a model busy: conversations feed a queue, the queue feeds batches, answers feed conversations."""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from forcegauge.errors import Failure, ModelUnavailable
+from forcegauge.potential import Answer, Capabilities, Finished, Predictions
+from forcegauge.records import Provenance, Record
+from forcegauge.results.store import Store
+from forcegauge.runner.checkpoints import Checkpoints
+from forcegauge.runner.conversation import Conversation, Part
+from forcegauge.runner.plan import Task
+from forcegauge.runner.prepare import Prepared
+from forcegauge.runner.progress import Reporter
+from forcegauge.runner.workers import Worker
+from forcegauge.structures import Structures
+
+BATCH_S = 2.0
+"""How long a batch should keep a worker: long against a round trip, short against a crash that loses it."""
+SLICE_S = 5.0
+"""How long a worker goes on with a relaxation before it hands the states back."""
+_ATOMS_IN_BATCH = 200_000
+_ATOMS_IN_WINDOW = 1_000_000
+_POLL_S = 0.25
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a question may cost.
+
+    Args:
+        timeout_s: worker seconds that one question may take.
+        retries: how often a question that killed its worker is put again, alone.
+        stop_at: monotonic time after which no further case is begun, or None.
+    """
+
+    timeout_s: float = 600.0
+    retries: int = 1
+    stop_at: float | None = None
+
+
+@dataclass(eq=False)
+class _Batch:
+    identifier: int
+    parts: list[Part]
+    cost: float
+    limit_s: float
+
+
+@dataclass(eq=False)
+class _Seat:
+    """A place for a worker, filled again when its worker dies."""
+
+    worker: Worker
+    batch: _Batch | None = None
+
+
+@dataclass
+class Outcome:
+    """What became of a model's tasks.
+
+    Args:
+        n_done: cases finished by this run.
+        seconds: wall time.
+        stopped: why the run ended before its plan, or empty.
+        seconds_by_benchmark: worker seconds spent, by benchmark name.
+        done_by_benchmark: cases finished, by benchmark name.
+    """
+
+    n_done: int = 0
+    seconds: float = 0.0
+    stopped: str = ""
+    seconds_by_benchmark: dict[str, float] = field(default_factory=dict)
+    done_by_benchmark: dict[str, int] = field(default_factory=dict)
+
+
+class Execution:
+    """One model's tasks, from the first conversation to the last record.
+
+    Args:
+        model: the model; its workers are hired when needed and left in its hands at the end.
+        tasks: in the order in which they shall be begun.
+        store: opened for writing.
+        workers: how many to keep busy.
+        limits: on time and retries.
+        reporter: told of every finished case.
+    """
+
+    def __init__(
+        self, model: Prepared, tasks: Sequence[Task], store: Store, workers: int, limits: Limits, reporter: Reporter
+    ) -> None:
+        self._model = model
+        self._capabilities = model.capabilities
+        self._tasks = deque(tasks)
+        self._store = store
+        self._checkpoints = Checkpoints(store.folder / "checkpoints")
+        self._limits = limits
+        self._reporter = reporter
+        self._seats = [_Seat(model.hire()) for _ in range(min(workers, len(tasks)))]
+        self._open: dict[Conversation, int] = {}
+        self._queue: deque[Part] = deque()
+        self._suspects: deque[list[Part]] = deque()
+        self._finished: list[tuple[Conversation, Provenance]] = []
+        self._cost_per_s = 0.0
+        self._batches = 0
+        self._outcome = Outcome()
+
+    def run(self) -> Outcome:
+        """Work until every task is finished, the time is over, or the model no longer starts."""
+        start = time.monotonic()
+        try:
+            while not self._outcome.stopped and self._step():
+                pass
+        finally:
+            self._commit()
+            for conversation in self._open:
+                conversation.close()
+            self._dismiss()
+        self._outcome.seconds = time.monotonic() - start
+        return self._outcome
+
+    def _dismiss(self) -> None:
+        """Leave idle workers to the model; one that is still busy was interrupted and is ended."""
+        for seat in self._seats:
+            if seat.batch is None and not self._outcome.stopped:
+                self._model.ready.append(seat.worker)
+            else:
+                seat.worker.close()
+
+    def _step(self) -> bool:
+        self._fill_window()
+        for seat in self._seats:
+            if seat.batch is None:
+                self._dispatch(seat)
+        self._commit()
+        busy = [seat for seat in self._seats if seat.batch is not None]
+        if not busy:
+            return bool(self._tasks) and not self._is_over()  # only refusals were left in the window
+        for seat in self._ready(busy):
+            self._collect(seat)
+        for seat in busy:
+            if seat.batch is not None and (failure := seat.worker.check(seat.batch.limit_s)) is not None:
+                self._bury(seat, failure)
+        return True
+
+    def _is_over(self) -> bool:
+        return self._limits.stop_at is not None and time.monotonic() >= self._limits.stop_at
+
+    # Conversations
+
+    def _fill_window(self) -> None:
+        """Begin cases until there is enough for every worker's next batch."""
+        wanted = self._target_cost() * (len(self._seats) + 1)
+        queued = sum(part.cost for part in self._queue)
+        atoms = sum(self._open.values())
+        while self._tasks and queued < wanted and atoms < _ATOMS_IN_WINDOW and not self._is_over():
+            task = self._tasks.popleft()
+            conversation = self._converse(task)
+            self._open[conversation] = 0
+            parts = [] if task.refusal is not None else conversation.start()
+            if task.refusal is not None:
+                conversation.close()
+                conversation.outcome = task.refusal
+            self._proceed(conversation, parts, self._seats[0].worker)
+            queued += sum(part.cost for part in parts)
+            atoms += self._open.get(conversation, 0)
+
+    def _converse(self, task: Task) -> Conversation:
+        return Conversation(task, self._capabilities, self._store.journal_get(task.key), self._checkpoints)
+
+    def _proceed(self, conversation: Conversation, parts: Sequence[Part], worker: Worker) -> None:
+        """Queue what a conversation asks next, or put it aside as finished."""
+        for number, question, answer in conversation.fresh:
+            self._store.journal_put(conversation.task.key, number, question, answer)
+        conversation.fresh.clear()
+        if conversation.outcome is None:
+            self._open[conversation] = sum(len(part.structures.numbers) for part in parts) or self._open[conversation]
+            self._queue.extend(parts)  # a slice goes behind, so short questions pass between slices
+        else:
+            del self._open[conversation]
+            self._finished.append((conversation, self._model.provenance(worker)))
+
+    def _commit(self) -> None:
+        """Write what is finished, in one transaction."""
+        if not self._finished:
+            return
+        with self._store.transaction():
+            for conversation, provenance in self._finished:
+                self._store.commit(self._record(conversation, provenance), conversation.task.case)
+        for conversation, _ in self._finished:
+            self._checkpoints.clear(conversation.task.key)
+            name = conversation.task.benchmark.name
+            self._reporter.advance(self._model.name, name, conversation.outcome)
+            self._outcome.n_done += 1
+            seconds, done = self._outcome.seconds_by_benchmark, self._outcome.done_by_benchmark
+            seconds[name] = seconds.get(name, 0.0) + conversation.wall_s
+            done[name] = done.get(name, 0) + 1
+        self._finished.clear()
+
+    def _record(self, conversation: Conversation, provenance: Provenance) -> Record:
+        task = conversation.task
+        assert conversation.outcome is not None  # only finished conversations get here
+        return Record(
+            key=task.key,
+            model=self._model.name,
+            benchmark=task.benchmark.name,
+            case_id=task.case.id,
+            settings=task.settings.digest(),
+            outcome=conversation.outcome,
+            provenance=provenance,
+            seed=task.seed,
+            run_version=task.benchmark.run_version,
+            wall_s=conversation.wall_s,
+            peak_memory_bytes=conversation.peak_memory_bytes,
+            finished_at=time.time(),
+        )
+
+    # Batches
+
+    def _target_cost(self) -> float:
+        """Edges and angles that keep a worker for BATCH_S, as far as is known; small batches until it is."""
+        seconds = min(BATCH_S, self._limits.timeout_s / 10)
+        return max(self._capabilities.batch_cost, self._cost_per_s * seconds)
+
+    def _dispatch(self, seat: _Seat) -> None:
+        parts: list[Part] = []
+        while not parts and (self._suspects or self._queue):
+            parts = self._suspects.popleft() if self._suspects else self._cut_batch()
+            parts = [part for part in parts if part.answer is None]
+        if not parts:
+            return
+        limit_s = max(part.conversation.seconds_left(part, self._limits.timeout_s) for part in parts)
+        self._batches += 1
+        seat.batch = _Batch(self._batches, parts, sum(part.cost for part in parts), max(limit_s, 0.0))
+        seat.worker.ask({"id": seat.batch.identifier, **_message(parts)})
+
+    def _cut_batch(self) -> list[Part]:
+        """The oldest parts of one kind of question, up to the target cost."""
+        parts: list[Part] = []
+        others: list[Part] = []
+        cost, atoms, target = 0.0, 0, self._target_cost()
+        while self._queue:
+            part = self._queue.popleft()
+            if part.answer is not None:
+                continue
+            if parts and part.question.kind != parts[0].question.kind:
+                others.append(part)
+                continue
+            size = len(part.structures.numbers)
+            if parts and (cost + part.cost > target or atoms + size > _ATOMS_IN_BATCH):
+                self._queue.appendleft(part)
+                break
+            parts.append(part)
+            cost, atoms = cost + part.cost, atoms + size
+        self._queue.extendleft(reversed(others))
+        return parts
+
+    # Answers
+
+    def _ready(self, busy: Sequence[_Seat]) -> Iterable[_Seat]:
+        local = [seat for seat in busy if seat.worker.fileno() is None]
+        if local:
+            return local
+        by_file = {file: seat for seat in busy if (file := seat.worker.fileno()) is not None}
+        readable, _, _ = select.select(list(by_file), [], [], _POLL_S)
+        return [by_file[file] for file in readable]
+
+    def _collect(self, seat: _Seat) -> None:
+        try:
+            messages = seat.worker.answers()
+        except Failure as failure:
+            self._bury(seat, failure)
+            return
+        for message in messages:
+            batch = seat.batch
+            if batch is None or message["id"] != batch.identifier:
+                continue
+            seat.batch = None
+            self._deal(batch, message, seat.worker)
+
+    def _deal(self, batch: _Batch, message: dict[str, Any], worker: Worker) -> None:
+        """Give every part its share of an answer."""
+        seconds = float(message["seconds"])
+        if "predictions" in message:
+            # A worker's first batch pays for warming up; the average forgets it soon.
+            rate = batch.cost / max(seconds, 1e-4)
+            self._cost_per_s = rate if not self._cost_per_s else 0.5 * (self._cost_per_s + rate)
+        for part, answer in zip(batch.parts, _answers(batch.parts, message), strict=True):
+            part.conversation.peak_memory_bytes = int(message["peak_memory_bytes"])
+            share = seconds * part.cost / batch.cost
+            if isinstance(answer, Finished) and not answer.states[0]["is_done"]:
+                self._slice(part, answer.states[0], share, worker)
+            else:
+                self._answer(part, answer, share, worker)
+
+    def _slice(self, part: Part, state: Mapping[str, Any], seconds: float, worker: Worker) -> None:
+        """Put a long question back into the queue, or end it where its time is over."""
+        if part.answer is not None:
+            return
+        part.conversation.advance(part, state, seconds)
+        if part.conversation.seconds_left(part, self._limits.timeout_s) > 0:
+            self._queue.append(part)
+        else:
+            late = Failure("timeout", f"not finished within the time limit of {self._limits.timeout_s:g} s")
+            self._answer(part, part.failed(late), 0.0, worker)
+
+    def _answer(self, part: Part, answer: Answer, seconds: float, worker: Worker) -> None:
+        if part.answer is None:  # else its question failed meanwhile
+            parts = part.conversation.take(part, answer, seconds)
+            if part.conversation.outcome is not None or parts:
+                self._proceed(part.conversation, parts, worker)
+
+    # Deaths
+
+    def _bury(self, seat: _Seat, failure: Failure) -> None:
+        """Put another worker in the dead one's place and find out which question was to blame."""
+        batch, seat.batch = seat.batch, None
+        dead = seat.worker
+        dead.close()
+        if batch is not None:
+            self._blame(batch, failure, dead)
+        try:
+            seat.worker = self._model.start()
+        except ModelUnavailable as error:
+            self._lose(error, dead)
+
+    def _blame(self, batch: _Batch, failure: Failure, dead: Worker) -> None:
+        """Halve the batch; a question alone is put again, or answered with the failure."""
+        parts = batch.parts
+        if len(parts) > 1:
+            middle = len(parts) // 2
+            self._suspects.extendleft([parts[middle:], parts[:middle]])
+            return
+        part = parts[0]
+        apart = failure.kind == "out_of_memory" or part.question.keep_failures
+        divisible = apart and len(part.structures) > 1
+        part.deaths += failure.kind == "crashed"
+        if failure.kind == "crashed" and part.deaths <= self._limits.retries:
+            self._suspects.appendleft([part])
+        elif divisible:
+            halves = part.halves()
+            part.conversation.replace(part, halves)
+            self._suspects.extendleft([[half] for half in reversed(halves)])
+        else:
+            self._answer(part, part.failed(failure), batch.limit_s if failure.kind == "timeout" else 0.0, dead)
+
+    def _lose(self, error: ModelUnavailable, dead: Worker) -> None:
+        """End the run of a model that no longer starts; the cases in hand are recorded as such."""
+        self._outcome.stopped = f"{self._model.name} no longer starts: {error}"
+        for conversation in list(self._open):
+            conversation.close()
+            conversation.outcome = Failure("environment", str(error))
+            self._proceed(conversation, [], dead)
+
+
+def _message(parts: Sequence[Part]) -> dict[str, Any]:
+    """The batch as the worker reads it."""
+    question = parts[0].question
+    if question.procedure:
+        states = [dict(part.state or {}) for part in parts]
+        settings = dict(question.settings)
+        return {
+            "op": "advance",
+            "procedure": question.procedure,
+            "settings": settings,
+            "states": states,
+            "slice_s": SLICE_S,
+        }
+    structures = Structures.concatenate([part.structures for part in parts]).as_arrays()
+    return {"op": "evaluate", "structures": structures, "properties": list(question.properties)}
+
+
+def _answers(parts: Sequence[Part], message: Mapping[str, Any]) -> Iterator[Answer]:
+    """The answer to each part."""
+    if "states" in message:
+        yield from (Finished([state]) for state in message["states"])
+        return
+    predictions = Predictions.from_dict(message["predictions"])
+    start = 0
+    for part in parts:
+        yield predictions.take(start, start + len(part.structures))
+        start += len(part.structures)

@@ -1,0 +1,132 @@
+"""The worker's life: load the model, answer until told to stop, die with the coordinator.
+
+Standard input and output carry the messages of :mod:`forcegauge.worker.wire`; whatever the model's package prints goes
+to standard error, which is the worker's log file.
+
+    coordinator                      worker
+    {op: load, spec, parent}    ->
+                                <-   {op: ready, ...facts} or {op: failed, kind, message, traceback}
+                                <-   {op: beat} every second, from a thread of its own
+    {op: evaluate or advance}   ->
+                                <-   {op: answer, id, ...} (see :mod:`forcegauge.worker.answer`)
+    end of input                ->   the worker exits
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+import queue
+import signal
+import sys
+import threading
+import time
+import traceback
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from forcegauge.errors import Failure, ForceGaugeError
+from forcegauge.models.base import Loaded, load
+from forcegauge.worker.answer import answer
+from forcegauge.worker.wire import receive, send
+
+BEAT_S = 1.0
+_PR_SET_PDEATHSIG = 1
+
+
+class Line:
+    """The outgoing side, shared by the answering thread and the heartbeat."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+
+    def send(self, message: dict[str, Any]) -> None:
+        """Write one message; without a coordinator there is nothing left to live for."""
+        with self._lock:
+            try:
+                send(self._stream, message)
+            except OSError:
+                os._exit(1)
+
+
+def main() -> None:
+    """Serve one coordinator over standard input and output."""
+    incoming, line = _take_streams()
+    inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    first = receive(incoming)
+    if first is None:
+        return
+    _die_with(first["parent"])
+    threading.Thread(target=_listen, args=(incoming, inbox), daemon=True).start()
+    threading.Thread(target=_beat, args=(line,), daemon=True).start()
+    try:
+        loaded = load(first["spec"])
+        line.send({"op": "ready", **facts(loaded, first["spec"])})
+    except BaseException as error:
+        line.send({"op": "failed", "message": _one_line(error), "traceback": traceback.format_exc()})
+        os._exit(1)
+    while True:
+        message = inbox.get()
+        line.send(answer(loaded, message))
+
+
+def facts(loaded: Loaded, spec: dict[str, Any]) -> dict[str, Any]:
+    """What the coordinator must know of a loaded model and of the place where it runs."""
+    return {
+        **loaded.facts(),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "calibration_gflops": calibrate(),
+        "threads": int(spec.get("threads") or 1),
+    }
+
+
+def calibrate(size: int = 512) -> float:
+    """Speed of this process in GFLOP/s, on a float64 matrix product of fixed size: the best of five."""
+    matrix = np.random.default_rng(0).random((size, size))
+    best = np.inf
+    for _ in range(5):
+        start = time.perf_counter()
+        matrix @ matrix
+        best = min(best, time.perf_counter() - start)
+    return float(2 * size**3 / best / 1e9)
+
+
+def _take_streams() -> tuple[BinaryIO, Line]:
+    incoming = os.fdopen(os.dup(0), "rb", buffering=1 << 20)
+    outgoing = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)  # a package that prints must not speak into the protocol
+    sys.stdout = sys.stderr
+    return incoming, Line(outgoing)
+
+
+def _listen(incoming: BinaryIO, inbox: queue.SimpleQueue[dict[str, Any]]) -> None:
+    while (message := receive(incoming)) is not None:
+        inbox.put(message)
+    os._exit(0)
+
+
+def _beat(line: Line) -> None:
+    while True:
+        time.sleep(BEAT_S)
+        line.send({"op": "beat"})
+
+
+def _die_with(parent: int) -> None:
+    """End with the coordinator even when native code keeps every thread of ours from running (Linux only)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, ForceGaugeError | Failure):
+        return str(error)
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import CountingModel, energies, make_benchmark, prepared, tasks_for, toy_case
+from toys import CountingModel, energies, make_benchmark, prepared, tasks_for, toy_case
 
 from forcegauge.errors import Failure
 from forcegauge.potential import Prediction

@@ -5,7 +5,7 @@ import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.optimize import FIRE
-from conftest import CountingModel, make_benchmark, prepared, tasks_for, toy_case
+from toys import CountingModel, make_benchmark, prepared, tasks_for, toy_case
 
 from forcegauge.errors import Failure
 from forcegauge.models.ase_calculator import AseModel

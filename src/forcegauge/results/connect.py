@@ -21,7 +21,7 @@ from forcegauge.results.schema import APPLICATION_ID, create_tables
 
 DATABASE = "records.sqlite"
 
-_WAIT_S = 60.0  # only a rollback journal ever makes one process wait for another
+_WAIT_S = 600.0  # only with a rollback journal does one process wait for another, a writer for an export at most
 _MAGIC = b"SQLite format 3\0"
 _NETWORK = {
     "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "gfs", "gfs2", "glusterfs", "gpfs", "lustre",

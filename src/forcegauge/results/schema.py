@@ -149,16 +149,14 @@ def blob_to_case(benchmark: str, case_id: str, blob: bytes) -> Case:
 
 def provenance_fields(provenance: Provenance) -> dict[str, Any]:
     """The fields by name, the model's identity as a mapping; what is hashed and stored."""
-    return {**vars(provenance), "packages": dict(provenance.packages), "model": _model_fields(provenance.model)}
+    model = {**vars(provenance.model), "options": dict(provenance.model.options)}
+    speed = float(provenance.calibration_gflops)  # an integer would have another digest
+    return {**vars(provenance), "calibration_gflops": speed, "packages": dict(provenance.packages), "model": model}
 
 
 def fields_to_provenance(fields: Mapping[str, Any]) -> Provenance:
     """The provenance that :func:`provenance_fields` described."""
     return Provenance(**{**fields, "model": ModelIdentity(**fields["model"])})
-
-
-def _model_fields(model: ModelIdentity) -> dict[str, Any]:
-    return {**vars(model), "options": dict(model.options)}
 
 
 def _clean(text: str) -> str:

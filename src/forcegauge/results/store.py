@@ -193,6 +193,16 @@ class Store:
         rows = self._all("SELECT number, question, answer FROM journal WHERE key = ? ORDER BY 1", (key,))
         return {number: (question, answer) for number, question, answer in rows}
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads inside see the store as it was at the first; of a reader only."""
+        with self._guard():
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.rollback()
+
     # -- writing
 
     @contextmanager

@@ -66,6 +66,8 @@ def connect_reader(folder: Path) -> tuple[sqlite3.Connection, tuple[int, ...] | 
     path = folder / DATABASE
     if not path.exists():
         what = f"no file {DATABASE} in {folder}" if folder.is_dir() else f"no results folder {folder}"
+        if folder.is_file():
+            raise StoreError(f"{folder} is a file: give the results folder that holds {DATABASE}")
         raise StoreError(f"{what}: make one with `forcegauge run --results {folder}`, or check the path")
     state = None
     try:

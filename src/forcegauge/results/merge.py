@@ -35,6 +35,16 @@ class Merged:
     n_conflicts: int = 0
     first_conflict: str = ""
 
+    def describe(self, to: Path) -> str:
+        """The counts as a line, for people; a second one if there are conflicts."""
+        line = f"{to}: {self.n_new} records new, {self.n_replaced} in place of a failure, {self.n_kept} there already"
+        if self.n_conflicts:
+            line += (
+                f"\n{self.n_conflicts} of them have other raw arrays than those there, which were kept; the first is "
+                f"{self.first_conflict}"
+            )
+        return line
+
 
 def merge(sources: Sequence[Path], to: Path) -> Merged:
     """Write the union of ``sources`` to the folder ``to``, which may hold results already; the sources stay the same.

@@ -36,6 +36,7 @@ _LOCK_SCRIPT = (
     "import importlib.metadata as m, json\n"
     "print(json.dumps({d.metadata['Name'].lower().replace('_', '-'): d.version for d in m.distributions()}))"
 )
+_VERSION_SCRIPT = "import platform; print(platform.python_version())"
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,23 @@ def find(name: str) -> Installed | None:
     return _core() if name == CORE else _read(name, folder_of(name))
 
 
+def interpreter(python: Path) -> Installed:
+    """A user's own interpreter, locked by all that is installed in it; raises ModelUnavailable where it does not run."""
+    try:
+        lock = _lock(python)
+        version = subprocess.run(
+            [python, "-I", "-c", _VERSION_SCRIPT], capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        raise ModelUnavailable(
+            f"{python} does not run as a Python interpreter: {error}; give the path of one"
+        ) from None
+    lock_digest = _lock_digest(lock, version.strip())
+    return Installed(
+        "own", python, lock, lock_digest, cache_folder() / "environments" / f"{CORE}-own-{lock_digest[:12]}"
+    )
+
+
 def folder_of(name: str) -> Path:
     """Where an environment is or will be."""
     place = [requirements(name), platform.python_version(), sys.platform, platform.machine()]
@@ -153,7 +171,7 @@ def _build(name: str, pins: Sequence[str], folder: Path) -> Installed:
         with _progress(f"building environment {name}, once; log: {log}"), log.open("w", encoding="utf-8") as output:
             for command in _commands(pins, folder):
                 _run(name, command, output, log)
-        lock = _lock(folder)
+        lock = _lock(_interpreter(folder))
         manifest = {
             "name": name,
             "requirements": list(pins),
@@ -201,8 +219,8 @@ def _run(name: str, command: Sequence[str], output: Any, log: Path) -> None:
         )
 
 
-def _lock(folder: Path) -> dict[str, str]:
-    done = subprocess.run([_interpreter(folder), "-I", "-c", _LOCK_SCRIPT], capture_output=True, text=True, check=True)
+def _lock(python: Path) -> dict[str, str]:
+    done = subprocess.run([python, "-I", "-c", _LOCK_SCRIPT], capture_output=True, text=True, check=True)
     tools = ("pip", "setuptools", "wheel", "uv")  # how packages got in does not change what they compute
     versions: dict[str, str] = json.loads(done.stdout)
     return {package: version for package, version in sorted(versions.items()) if package not in tools}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forcegauge.errors import Failure, ModelUnavailable
-from forcegauge.potential import Answer, Capabilities, Finished, Predictions
+from forcegauge.potential import Answer, Finished, Predictions
 from forcegauge.records import Provenance, Record
 from forcegauge.results.store import Store
 from forcegauge.runner.checkpoints import Checkpoints

@@ -115,19 +115,15 @@ def prepare_registered(name: str, resources: Resources, logs: Path, say: Callabl
     Raises UnknownName, or ModelUnavailable where the environment does not build or the model does not load in it.
     """
     entry = registry.get(name)
-    if resources.python is not None:
-        python, lock = resources.python, environments.interpreter_lock(resources.python)
-    else:
-        installed = environments.ensure(entry.environment)
-        python, lock = installed.python, installed.lock_digest
+    place = environments.interpreter(resources.python) if resources.python else environments.ensure(entry.environment)
     spec = entry.spec(device=resources.device, threads=resources.threads_per_worker, dtype=resources.dtype)
-    known = environments.recall(lock, spec)
-    start = _starter(name, python, spec, logs, resources, say)
-    if known is None:
-        worker = start()
-        environments.remember(lock, spec, worker.facts)
-        return Prepared(name, _identity(name, worker.facts, lock), worker.facts, start, [worker])
-    return Prepared(name, _identity(name, known, lock), known, start)
+    facts = environments.recall(place, name, spec)
+    start = _starter(name, place.python, spec, logs, resources, say)
+    ready = [] if facts else [start()]
+    if facts is None:
+        facts = dict(ready[0].facts)
+        environments.remember(place, name, spec, facts)
+    return Prepared(name, _identity(name, facts, place.lock_digest), facts, start, ready)
 
 
 def prepare_factory(name: str, target: str, resources: Resources, logs: Path, say: Callable[[str], None]) -> Prepared:
@@ -146,7 +142,7 @@ def prepare_factory(name: str, target: str, resources: Resources, logs: Path, sa
         "dtype": resources.dtype,
         "threads": resources.threads_per_worker,
     }
-    lock = environments.interpreter_lock(python)
+    lock = environments.interpreter(python).lock_digest
     start = _starter(name, python, spec, logs, resources, say)
     worker = start()
     return Prepared(name, _identity(name, worker.facts, lock), worker.facts, start, [worker])
@@ -157,7 +153,7 @@ def prepare_calculator(name: str, calculator: BaseCalculator, resources: Resourc
     model = AseModel(calculator)
     loaded = Loaded(model, model.identity, {}, ADAPTER_VERSION, versions(PACKAGES))
     worker = LocalWorker(loaded, resources.threads_per_worker)
-    lock = environments.interpreter_lock(Path(sys.executable))
+    lock = environments.interpreter(Path(sys.executable)).lock_digest
     return Prepared(name, _identity(name, worker.facts, lock), worker.facts, lambda: worker, [worker])
 
 

@@ -154,7 +154,7 @@ def _prepared(options: RunOptions, reporter: Reporter) -> Iterator[list[Prepared
             model.close()
 
 
-def _ask(  # noqa: PLR0913 - what all parts of a run share
+def _ask(
     model: Prepared,
     chapters: Sequence[Chapter],
     store: Store,

@@ -14,15 +14,13 @@ def export(
 ) -> None:
     """Write all records to Parquet files, for pandas and for other machines.
 
-    One file per benchmark, one row per record, arrays as lists beside their shapes; cases, settings, provenance and
-    trajectories too, and a manifest with checksums. 'forcegauge import' makes the same results folder of it again, to
-    the bit. Equal results give equal files.
+    One file per benchmark (records/BENCHMARK.parquet), one row per record, arrays as lists beside their shapes; cases,
+    settings, provenance and trajectories too, and a manifest with checksums. 'forcegauge import' makes the same
+    results folder of it again, to the bit. Equal results give equal files.
 
     [bold]Examples[/bold]
 
         forcegauge export results --to exported
-
-        python -c "import pandas; print(pandas.read_parquet('exported/records/diatomics.parquet'))"
     """
     from forcegauge.results.exchange import export as write_export
 

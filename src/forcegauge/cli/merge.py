@@ -9,7 +9,7 @@ import typer
 
 
 def merge(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Results folders; they stay as they are.")],
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR", help="Results folders; they stay as they are.")],
     to: Annotated[Path, typer.Option(metavar="DIR", help="Results folder to write to; what it holds counts too.")],
 ) -> None:
     """Unite results folders, such as the shards of one run: what one has and the others lack comes together.

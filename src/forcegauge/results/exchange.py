@@ -219,7 +219,7 @@ def _write_table(path: Path, names: tuple[str, ...], rows: Iterable[Row], layout
     table = pa.schema(
         [*(pa.field(name, kind) for name, kind in zip(names, kinds, strict=True)), *columns.fields(layout)]
     )
-    # no dictionary for numbers: it takes all NaNs for one
+    # numbers hardly repeat: a dictionary of them only costs
     texts = [name for name, kind in zip(names, kinds, strict=True) if kind == pa.string()]
     with pq.ParquetWriter(path, table, compression="zstd", use_dictionary=texts) as writer:
         for group in _groups(rows):

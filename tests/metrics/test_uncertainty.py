@@ -3,8 +3,9 @@ import time
 
 import numpy as np
 import pytest
-from forcegauge.metrics.uncertainty import MIN_CASES, estimate, wilson
 from scipy.stats import binomtest, bootstrap
+
+from forcegauge.metrics.uncertainty import MIN_CASES, estimate, wilson
 
 AGGREGATES = ("mean", "median", "proportion")
 

@@ -27,4 +27,5 @@ def rank_sums(rows: ArrayLike) -> NDArray[np.int64]:
     Args:
         rows: [n_metrics, n_models], places as :func:`ranks` gives them.
     """
-    return np.asarray(rows, dtype=np.int64).sum(axis=0)
+    sums: NDArray[np.int64] = np.asarray(rows, dtype=np.int64).sum(axis=0)
+    return sums

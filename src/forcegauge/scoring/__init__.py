@@ -1,1 +1,14 @@
-"""."""
+"""From stored records to metrics and ranks: pure functions, no model and no rerun."""
+
+from forcegauge.scoring.analyse import BenchmarkResult, FailureRow, RecordSource, analyse
+from forcegauge.scoring.rank import BenchmarkRanks, Ranking, rank
+
+__all__ = [
+    "BenchmarkRanks",
+    "BenchmarkResult",
+    "FailureRow",
+    "Ranking",
+    "RecordSource",
+    "analyse",
+    "rank",
+]

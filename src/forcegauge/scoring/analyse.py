@@ -1,0 +1,221 @@
+"""Metrics with intervals from the records of a store."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol as Interface
+
+from forcegauge.benchmarks import registry
+from forcegauge.benchmarks.base import MODES, Analysis, Benchmark, Mode, Scores
+from forcegauge.errors import BadInput, Failure, UnknownName
+from forcegauge.metrics.uncertainty import estimate
+from forcegauge.records import Metric, MetricValue, Planned, Protocol, Provenance, Raw, Record
+from forcegauge.results.store import Store
+from forcegauge.scoring.groups import Group, choose_group
+
+COVERAGE = Metric(
+    key="coverage",
+    title="Coverage",
+    unit="",
+    direction="higher",
+    ideal=1.0,
+    good=1.0,
+    bad=0.8,
+    reason="A potential that answers four cases in five leaves the other metrics to the easy ones.",
+    score="coverage",
+    aggregate="proportion",
+    description="Share of the asked cases that have an answer; an element that the model was not made for counts "
+    "as missing, and so does every other failure.",
+)
+"""The metric that every benchmark has besides its own."""
+
+
+class RecordSource(Interface):
+    """What the analysis needs of a store."""
+
+    def records(self, *, benchmark: str | None = None, model: str | None = None) -> Iterator[Record]:
+        """Every finished case."""
+        ...
+
+    def protocols(self) -> list[Protocol]:
+        """The settings that the records refer to."""
+        ...
+
+    def planned(self) -> list[Planned]:
+        """Every case that some run set out to do."""
+        ...
+
+
+@dataclass(frozen=True)
+class FailureRow:
+    """One failed case, or one case that the benchmark's own analysis stumbled over (kind ``bug``)."""
+
+    model: str
+    benchmark: str
+    case: str
+    kind: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True, eq=False)
+class BenchmarkResult:
+    """All that a store says about one benchmark.
+
+    Args:
+        benchmark: the benchmark itself.
+        analysis: scores and outcomes; None where the records cannot be analysed in this mode, and ``notes`` say why.
+        metrics: coverage first, then those declared for the mode.
+        values: every metric of every model.
+        failures: every failed case of the models.
+        records: the records behind the analysis, by case id, by model.
+        n_pending: by model, cases that a run set out to do and that have no record yet; no part of ``n_cases``.
+        notes: what was left out and why.
+    """
+
+    benchmark: Benchmark
+    analysis: Analysis | None
+    metrics: tuple[Metric, ...] = ()
+    values: tuple[MetricValue, ...] = ()
+    failures: tuple[FailureRow, ...] = ()
+    records: Mapping[str, Mapping[str, Record]] = field(default_factory=dict)
+    n_pending: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the models that have a record, in alphabetical order."""
+        return tuple(sorted(self.records))
+
+    @property
+    def provenances(self) -> dict[str, list[Provenance]]:
+        """By model, the distinct circumstances under which its records were made."""
+        found: dict[str, list[Provenance]] = {}
+        for model, records in self.records.items():
+            seen = found.setdefault(model, [])
+            for record in records.values():
+                if record.provenance not in seen:
+                    seen.append(record.provenance)
+        return found
+
+    def value(self, model: str, metric: str) -> MetricValue | None:
+        """One metric of one model; None where the model has no record."""
+        return next((value for value in self.values if (value.model, value.metric) == (model, metric)), None)
+
+
+def analyse(store: RecordSource | str | Path, mode: Mode = "default") -> list[BenchmarkResult]:
+    """Metrics with intervals for every benchmark of a store, in the order of their names.
+
+    Args:
+        store: an open store, or the folder of one.
+        mode: which published protocol the formulas and settings follow.
+
+    Raises:
+        BadInput: no such mode, no finished case, or no benchmark whose records fit the mode. A benchmark that does
+            not fit beside others that do comes without analysis, and its notes say why.
+    """
+    if mode not in MODES:
+        raise UnknownName("mode", mode, MODES)
+    if isinstance(store, str | Path):
+        with Store.open(Path(store)) as opened, opened.snapshot():
+            return analyse(opened, mode)
+    records: dict[str, list[Record]] = {}
+    for record in store.records():
+        records.setdefault(record.benchmark, []).append(record)
+    planned, protocols = store.planned(), store.protocols()
+    if not records:
+        raise BadInput(
+            f"nothing to analyse: no case is finished ({len(planned)} are planned); 'forcegauge run' comes first"
+        )
+    results = [
+        _analyse_benchmark(registry.get(name), mode, records[name], protocols, planned) for name in sorted(records)
+    ]
+    if all(result.analysis is None for result in results):
+        raise BadInput("; ".join(note for result in results for note in result.notes))
+    return results
+
+
+def _analyse_benchmark(
+    benchmark: Benchmark,
+    mode: Mode,
+    records: Sequence[Record],
+    protocols: Sequence[Protocol],
+    planned: Sequence[Planned],
+) -> BenchmarkResult:
+    planned = [case for case in planned if case.benchmark == benchmark.name]
+    try:
+        group = choose_group(benchmark, mode, records, protocols, frozenset(case.model for case in planned))
+    except BadInput as reason:
+        return BenchmarkResult(benchmark, None, notes=(str(reason),))
+    finished = {record.key for record in records}
+    outcomes: dict[str, dict[str, Raw | Failure]] = {
+        model: {case: record.outcome for case, record in cases.items()} for model, cases in group.records.items()
+    }
+    scores = {model: _scores(benchmark, own, group, mode) for model, own in outcomes.items()}
+    metrics = (COVERAGE, *benchmark.metrics[mode])
+    n_pending = dict.fromkeys(group.records, 0)
+    for case in planned:
+        if case.settings == group.settings_digest and case.key not in finished:
+            n_pending[case.model] = n_pending.get(case.model, 0) + 1
+    return BenchmarkResult(
+        benchmark=benchmark,
+        analysis=Analysis(scores, outcomes, mode, group.settings),
+        metrics=metrics,
+        values=tuple(
+            _value(model, benchmark.name, metric, scores[model], outcomes[model])
+            for model in outcomes
+            for metric in metrics
+        ),
+        failures=tuple(
+            FailureRow(model, benchmark.name, case, outcome.kind, outcome.message, outcome.traceback)
+            for model, own in outcomes.items()
+            for case, outcome in own.items()
+            if isinstance(outcome, Failure)
+        ),
+        records=group.records,
+        n_pending=n_pending,
+        notes=group.notes,
+    )
+
+
+def _scores(benchmark: Benchmark, outcomes: dict[str, Raw | Failure], group: Group, mode: Mode) -> Scores:
+    """Per-case scores of one model; a case whose analysis raises becomes a failure in ``outcomes``."""
+    references = benchmark.references(group.settings)
+    try:
+        return benchmark.analyse(outcomes, references, group.settings, mode)
+    except Exception:  # an author's mistake about one case must not take the page from the others
+        scores: dict[str, Mapping[str, float]] = {}
+    for case, outcome in list(outcomes.items()):
+        try:
+            scores.update(benchmark.analyse({case: outcome}, references, group.settings, mode))
+        except Exception as error:
+            message = f"the analysis of {benchmark.name} raised {type(error).__name__}: {error}"
+            outcomes[case] = Failure("bug", message, traceback.format_exc())
+    return scores
+
+
+def _value(
+    model: str, benchmark: str, metric: Metric, scores: Scores, outcomes: Mapping[str, Raw | Failure]
+) -> MetricValue:
+    kinds = [outcome.kind if isinstance(outcome, Failure) else None for outcome in outcomes.values()]
+    if metric is COVERAGE:
+        per_case = [float(kind is None) for kind in kinds]
+    else:
+        per_case = [float(of_case.get(metric.score, float("nan"))) for of_case in scores.values()]
+    found = estimate(per_case, metric.aggregate)
+    n_unsupported = kinds.count("unsupported_element")
+    return MetricValue(
+        model=model,
+        benchmark=benchmark,
+        metric=metric.key,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        unit=metric.unit,
+        n_cases=len(kinds),
+        n_failed=len(kinds) - kinds.count(None) - n_unsupported,
+        n_unsupported=n_unsupported,
+    )

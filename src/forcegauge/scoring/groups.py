@@ -1,0 +1,137 @@
+"""Which of a store's records belong on one page: one set of settings per benchmark, one identity per model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from forcegauge.benchmarks.base import Benchmark, Mode
+from forcegauge.errors import BadInput
+from forcegauge.records import Protocol, Record
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Records of one benchmark that may be compared with each other.
+
+    Args:
+        settings: those the cases were run with, rebuilt from the store.
+        settings_digest: their hash, as the records carry it.
+        records: by case id, by model; one each.
+        notes: what was left out and why, one sentence each.
+    """
+
+    settings: Any
+    settings_digest: str
+    records: Mapping[str, Mapping[str, Record]]
+    notes: tuple[str, ...]
+
+
+def choose_group(
+    benchmark: Benchmark, mode: Mode, records: Sequence[Record], protocols: Iterable[Protocol], planned: frozenset[str]
+) -> Group:
+    """The largest group of records whose settings are those of the mode; the others are named in a note.
+
+    Of equally large groups the newest wins. Settings that are a preset's of another mode only yield to any others.
+    Raises BadInput, which says what to do, where no group fits.
+
+    Args:
+        benchmark: that the records are of.
+        mode: that they are to be analysed in.
+        records: of this benchmark, all settings, models and identities.
+        protocols: of the store.
+        planned: models that a run has set out to ask.
+    """
+    if mode not in benchmark.modes:
+        raise BadInput(f"benchmark {benchmark.name} has no mode '{mode}': it has {', '.join(benchmark.modes)}")
+    by_settings: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.run_version == benchmark.run_version:
+            by_settings[record.settings].append(record)
+    n_old = len(records) - sum(map(len, by_settings.values()))
+    if not by_settings:
+        raise BadInput(f"all {n_old} records of {benchmark.name} are of an older version of its run part: run it again")
+    rebuilt = {
+        protocol.settings: _rebuild(benchmark, protocol)
+        for protocol in protocols
+        if protocol.benchmark == benchmark.name and protocol.settings in by_settings
+    }
+    fitting = {
+        name: settings
+        for name, settings in rebuilt.items()
+        if settings is not None and benchmark.modes[mode](settings).digest() == name
+    }
+    if not fitting:
+        raise BadInput(
+            f"the {sum(map(len, by_settings.values()))} records of {benchmark.name} were not run with settings of mode "
+            f"'{mode}': run it again with --mode {mode}"
+        )
+    foreign = _presets_of_other_modes(benchmark, mode)
+    best = max(fitting, key=lambda name: (name not in foreign, len(by_settings[name]), _newest(by_settings[name])))
+    notes = [
+        f"{len(others)} records with other settings ({name[:8]}) are left out."
+        for name, others in by_settings.items()
+        if name != best
+    ]
+    if n_old:
+        notes.append(f"{n_old} records of an older version of the run part are left out: run again to renew them.")
+    chosen, identity_notes = _one_identity_each(by_settings[best])
+    notes += identity_notes + _unequal_cases(chosen)
+    absent = ({record.model for record in records} | planned) - set(chosen)
+    notes += [f"{model} has no record with these settings." for model in sorted(absent)]
+    return Group(fitting[best], best, chosen, tuple(notes))
+
+
+def _rebuild(benchmark: Benchmark, protocol: Protocol) -> Any:
+    """The typed settings, or None where the stored fields are not those of today's settings."""
+    template = benchmark.presets["quick"]
+    if set(protocol.fields) != set(template.protocol()):
+        return None
+    return type(template)(**{name: _tuples(value) for name, value in protocol.fields.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _presets_of_other_modes(benchmark: Benchmark, mode: Mode) -> set[str]:
+    digests = {
+        name: {benchmark.settings(preset, name).digest() for preset in benchmark.presets} for name in benchmark.modes
+    }
+    return set().union(*digests.values()) - digests[mode]
+
+
+def _newest(records: Iterable[Record]) -> float:
+    return max(record.finished_at for record in records)
+
+
+def _one_identity_each(records: Iterable[Record]) -> tuple[dict[str, dict[str, Record]], list[str]]:
+    """The newest identity of each model name, the newest record of each of its cases, and what was left out."""
+    by_model: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        by_model[record.model][record.provenance.model.digest()].append(record)
+    chosen, notes = {}, []
+    for model, identities in sorted(by_model.items()):
+        newest = max(identities.values(), key=_newest)
+        chosen[model] = {record.case_id: record for record in sorted(newest, key=lambda record: record.finished_at)}
+        n_other = sum(map(len, identities.values())) - len(newest)
+        if n_other:
+            identity = newest[0].provenance.model
+            notes.append(
+                f"{model} stands for {len(identities)} sets of weights, options or environments; shown is the newest "
+                f"(weights {identity.weights[:12]}, environment {identity.environment[:12]}), "
+                f"{n_other} records of others are left out."
+            )
+        n_renewed = len(newest) - len(chosen[model])
+        if n_renewed:
+            notes.append(f"{n_renewed} cases of {model} were asked in more than one form; shown is the newest of each.")
+    return chosen, notes
+
+
+def _unequal_cases(chosen: Mapping[str, Mapping[str, Record]]) -> list[str]:
+    if len({frozenset(cases) for cases in chosen.values()}) <= 1:
+        return []
+    counts = ", ".join(f"{model} {len(cases)}" for model, cases in chosen.items())
+    return [f"The models were not asked the same cases ({counts}), so their values are not strictly comparable."]

@@ -1,0 +1,149 @@
+"""The page as one file: template, style, script, Plotly and data, with nothing left to fetch."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from forcegauge.benchmarks.base import Mode
+from forcegauge.errors import BadInput
+from forcegauge.report import figures, tables
+from forcegauge.scoring import BenchmarkResult, analyse, rank
+from forcegauge.version import __version__
+
+_ASSETS = Path(__file__).parent / "assets"
+
+
+def write_report(results: str | Path | Sequence[BenchmarkResult], path: str | Path, mode: Mode = "default") -> Path:
+    """Write the page and give back its path; an existing file is replaced only by a whole new one.
+
+    Args:
+        results: a results folder, or what :func:`forcegauge.scoring.analyse` gave.
+        path: of the HTML file; its folder must exist.
+        mode: as for ``analyse``; only used with a folder.
+
+    Raises:
+        BadInput: nothing to show, or the file cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir() or not path.parent.is_dir():
+        found = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise BadInput(f"cannot write the report to {path}: {found}; give the path of a file with --output")
+    page = render(analyse(results, mode) if isinstance(results, str | Path) else results)
+    _replace(path, page)
+    return path
+
+
+def render(results: Sequence[BenchmarkResult]) -> str:
+    """The page's HTML."""
+    analysed = [result for result in results if result.analysis is not None]
+    if not analysed:
+        raise BadInput("nothing to report: no benchmark has an analysis")
+    ranking = rank(results)
+    styles = figures.model_styles(sorted(ranking.models))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_ASSETS),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=tables.number, moment=tables.moment, tail=tables.tail)
+    scripts = [_script(text) for text in (get_plotlyjs(), (_ASSETS / "page.js").read_text("utf-8"))]
+    return environment.get_template("page.html").render(
+        style=Markup((_ASSETS / "page.css").read_text("utf-8")),
+        scripts=[Markup(text) for text in scripts],
+        script_hashes=[_hash(text) for text in scripts],
+        head=_head(analysed),
+        styles=styles,
+        leaderboard=tables.leaderboard(results, ranking),
+        sections=[_section(result, styles) for result in results],
+        elements=figures.periodic_table(),
+        failures=tables.failure_groups(results),
+        provenance=tables.provenance_rows(results),
+    )
+
+
+def _head(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
+    """What was compared, when and how."""
+    records = [record for result in results for cases in result.records.values() for record in cases.values()]
+    first = results[0].analysis
+    return {
+        "n_records": len(records),
+        "n_failed": sum(len(result.failures) for result in results),
+        "n_pending": sum(sum(result.n_pending.values()) for result in results),
+        "first": min(record.finished_at for record in records),
+        "last": max(record.finished_at for record in records),
+        "written": time.time(),
+        "mode": first.mode if first else "",
+        "version": __version__,
+    }
+
+
+def _section(result: BenchmarkResult, styles: dict[str, dict[str, str]]) -> dict[str, Any]:
+    """One benchmark's part of the page; a figure that cannot be drawn says so and takes nothing else with it."""
+    explorer = result.benchmark.explorer
+    section: dict[str, Any] = {
+        "benchmark": result.benchmark,
+        "notes": result.notes,
+        "is_analysed": result.analysis is not None,
+        "choose": explorer.choose if explorer else "",
+        "has_table": bool(explorer and explorer.periodic_table),
+        "overview": None,
+        "explorer": None,
+        "errors": [],
+    }
+    if result.analysis is None:
+        return section
+    section |= {
+        "columns": tables.metric_columns(result.metrics),
+        "cells": tables.metric_cells(result, result.metrics),
+        "counts": {model: tables.counts(result, model) for model in result.models},
+        "settings": tables.settings_rows(result),
+    }
+    draw: dict[str, Callable[[], Any]] = {
+        "overview": lambda: figures.overview(result, styles),
+        "explorer": lambda: figures.explorer_data(result),
+    }
+    for name in draw:
+        try:
+            section[name] = draw[name]()
+        except Exception as error:  # the author's drawing code; metrics and failures are still worth the page
+            section["errors"].append(f"The {name} could not be drawn: {type(error).__name__}: {error}")
+    return section
+
+
+def _script(text: str) -> str:
+    """Script text as a parser will see it between its tags, so that its hash holds."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _replace(path: Path, page: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            stream.write(page)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise BadInput(
+            f"cannot write the report to {path}: {error.strerror}; nothing was changed, choose another --output"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

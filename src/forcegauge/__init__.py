@@ -1,5 +1,26 @@
-"""ForceGauge measures machine-learning force fields."""
+"""ForceGauge measures machine-learning force fields: by the physics they must obey, with an interval on every number.
+
+``forcegauge.run``, ``analyse``, ``rank`` and ``report`` do what the commands of these names do. Nothing heavy is
+imported until one of them is used.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from forcegauge.version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from forcegauge.api import analyse, rank, report, run
+
+__all__ = ["__version__", "analyse", "rank", "report", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'forcegauge' has no attribute '{name}'; it has {', '.join(__all__)}")
+    from forcegauge import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -9,7 +9,8 @@ import sys
 from typing import Annotated, Any, NoReturn
 
 import typer
-from forcegauge.cli.run import run
+
+from forcegauge.cli import analyse, benchmarks, data, export, import_, merge, models, rank, report, run, status
 from forcegauge.errors import ForceGaugeError
 from forcegauge.version import __version__
 
@@ -43,7 +44,17 @@ def options(
     """Options that every verb shares."""
 
 
-app.command()(run)
+app.add_typer(models.app, name="models")
+app.add_typer(benchmarks.app, name="benchmarks")
+app.add_typer(data.app, name="data")
+app.command()(run.run)
+app.command()(status.status)
+app.command()(analyse.analyse)
+app.command()(rank.rank)
+app.command()(report.report)
+app.command()(merge.merge)
+app.command()(export.export)
+app.command("import")(import_.import_)
 
 
 def main() -> None:

@@ -10,6 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+_WIDTH_OF_FILES = 160
+_NEVER_WRAPPED = 28  # characters; names and numbers stay whole, sentences may wrap
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON array of objects instead of a table.")]
 
 
@@ -23,15 +26,19 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str =
     from rich.text import Text
 
     console = Console()
+    if not console.is_terminal:
+        console.width = _WIDTH_OF_FILES
     if not rows:
         console.print(empty)
         return
+    names = [name for name in rows[0] if any(row[name] != "" for row in rows)]
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for name in rows[0]:
+    for name in names:
         numeric = all(isinstance(row[name], int | float) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+        short = all(len(_readable(row[name])) <= _NEVER_WRAPPED for row in rows)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold", no_wrap=short)
     for row in rows:
-        table.add_row(*(Text(_readable(value)) for value in row.values()))
+        table.add_row(*(Text(_readable(row[name])) for name in names))
     console.print(table)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def run(
+def run(  # noqa: PLR0913, PLR0917 - typer reads the options off the signature
     results: Annotated[Path, typer.Option(help="Folder for the records; the same folder goes on where it stopped.")],
     models: Annotated[str, typer.Option(help="Names, separated by commas; see [b]forcegauge models list[/b].")] = "",
     calculator: Annotated[
@@ -135,8 +134,10 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def read_structures(path: Path) -> list[tuple[str, Atoms]]:
-    """Structures of a file, each with a name: from its info (``name``, ``id``...), else its formula and position."""
+    """Structures of a file, each with a name."""
     from ase.io import read
+
+    from forcegauge.runner.run import named_structures
 
     if not path.exists():
         raise BadInput(f"--structures {path}: there is no such file")
@@ -148,16 +149,7 @@ def read_structures(path: Path) -> list[tuple[str, Atoms]]:
         ) from None
     if not found:
         raise BadInput(f"--structures {path}: the file holds no structure")
-    return _named(found)
-
-
-def _named(found: Sequence[Atoms]) -> list[tuple[str, Atoms]]:
-    named: dict[str, Atoms] = {}
-    for place, atoms in enumerate(found, start=1):
-        given = next((str(atoms.info[key]) for key in ("name", "id", "label") if key in atoms.info), "")
-        name = given or f"{atoms.get_chemical_formula()}-{place}"
-        named[name if name not in named else f"{name}-{place}"] = atoms
-    return list(named.items())
+    return named_structures(found)
 
 
 def _names(text: str) -> list[str]:

@@ -117,7 +117,7 @@ def find(name: str) -> Installed | None:
 
 
 def interpreter(python: Path) -> Installed:
-    """A user's own interpreter, locked by all that is installed in it; raises ModelUnavailable where it does not run."""
+    """A user's own interpreter, locked by all that is installed in it; raises ModelUnavailable if it does not run."""
     try:
         lock = _lock(python)
         version = subprocess.run(

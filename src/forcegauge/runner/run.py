@@ -122,6 +122,18 @@ def plan(options: RunOptions) -> list[Chapter]:
     return chapters
 
 
+def named_structures(structures: Sequence[Atoms] | Mapping[str, Atoms]) -> list[tuple[str, Atoms]]:
+    """Structures with unique names: the given ones, those in their info (``name``, ``id``), or formula and position."""
+    if isinstance(structures, Mapping):
+        return list(structures.items())
+    named: dict[str, Atoms] = {}
+    for place, atoms in enumerate(structures, start=1):
+        given = next((str(atoms.info[key]) for key in ("name", "id", "label") if key in atoms.info), "")
+        name = given or f"{atoms.get_chemical_formula()}-{place}"
+        named[name if name not in named else f"{name}-{place}"] = atoms
+    return list(named.items())
+
+
 def _cases_of(options: RunOptions, benchmark: str) -> Sequence[str]:
     """The wanted cases of one benchmark: ``id``, or ``benchmark:id`` where a run has several benchmarks."""
     prefixed = [case.partition(":") for case in options.cases]

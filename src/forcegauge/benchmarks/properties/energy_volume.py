@@ -8,6 +8,9 @@ Source: protocol of MLIP Arena's energy-volume scan, arXiv 2509.20630, appendix 
 the middle point for the minimum and the energy step for the derivative, although the volumes are not equally apart;
 by default the minimum is taken where it is and the derivative is one. Mode ``arena`` gives the published numbers.
 
+Cases: built-in crystals by name, such as ``NaCl-rocksalt`` (presets smoke and quick), the 1,000 WBM crystals by their
+published id, such as ``WBM-71714`` (preset full), or a user's own.
+
 Cost: 21 energies per crystal and no gradient. 234 built-in crystals at the quick preset: a minute or two on a laptop;
 the 1,000 WBM crystals (7 atoms on average) of the full one: some minutes.
 
@@ -107,9 +110,10 @@ def structure_cases(structures: Sequence[tuple[str, Atoms]], settings: EnergyVol
     for place, (name, atoms) in enumerate(structures, start=1):
         given = name or str(atoms.info.get("name") or atoms.info.get("id") or f"{atoms.symbols.formula:metal}-{place}")
         if not atoms.pbc.all() or atoms.cell.rank < 3:
+            flags = " ".join("FT"[int(flag)] for flag in atoms.pbc)
             raise BadInput(
                 f"benchmark {NAME} strains crystals, but structure '{given}' ({atoms.symbols}) is not periodic in "
-                f"three directions (pbc {' '.join('FT'[flag] for flag in atoms.pbc)}); leave it or the benchmark out"
+                f"three directions (pbc {flags}); leave it or the benchmark out"
             )
         others = (f"{given}-{number}" for number in count(2))
         unique = next(candidate for candidate in chain((given,), others) if candidate not in cases)

@@ -1,0 +1,86 @@
+"""What every benchmark file promises, whatever it asks."""
+
+import numpy as np
+import pytest
+
+from forcegauge.benchmarks import registry
+from forcegauge.benchmarks.base import MODES, PRESETS, Analysis
+from forcegauge.encoding import pack, unpack
+from forcegauge.errors import Failure
+from forcegauge.records import Raw
+
+BENCHMARKS = [registry.get(name) for name in registry.names()]
+pytestmark = pytest.mark.parametrize("bound", BENCHMARKS, ids=lambda found: found.name, scope="module")
+
+
+@pytest.fixture(scope="module")
+def outcomes(bound, ask, bond):
+    settings = bound.presets["smoke"]
+    model = bond(cutoff=6.0)
+    asked = {case.id: ask(bound, case, settings, model) for case in bound.cases(settings)[:3]}
+    return {**asked, "failed": Failure("not_implemented", "for the test")}
+
+
+def test_it_has_the_presets_and_only_known_modes(bound):
+    assert tuple(bound.presets) == PRESETS
+    assert set(bound.modes) == set(bound.metrics) <= set(MODES)
+
+
+def test_case_ids_are_unique_and_elements_named(bound):
+    cases = bound.cases(bound.presets["quick"])
+    assert len({case.id for case in cases}) == len(cases)
+    assert all(case.elements and case.stratum and case.benchmark == bound.name for case in cases)
+
+
+def test_raw_is_as_the_schema_says_and_survives_the_store(bound, outcomes):
+    for raw in outcomes.values():
+        if isinstance(raw, Raw):
+            assert raw.arrays.keys() == bound.schema.keys()
+            assert Raw(unpack(pack(dict(raw.arrays)))) == raw
+
+
+def test_every_metric_has_its_score_and_failures_have_none(bound, outcomes):
+    for mode in bound.modes:
+        settings = bound.settings("smoke", mode)
+        scores = bound.analyse(outcomes, {}, settings, mode)
+        assert scores.keys() == outcomes.keys() - {"failed"}
+        needed = {metric.score for metric in bound.metrics[mode]}
+        assert all(needed <= score.keys() for score in scores.values())
+
+
+def test_stored_raws_score_as_fresh_ones(bound, outcomes):
+    stored = {
+        case_id: Raw(unpack(pack(dict(raw.arrays)))) if isinstance(raw, Raw) else raw
+        for case_id, raw in outcomes.items()
+    }
+    settings = bound.presets["smoke"]
+    fresh, again = (bound.analyse(found, {}, settings, "default") for found in (outcomes, stored))
+    assert fresh == again
+
+
+def test_metric_keys_are_unique_and_anchors_ordered(bound):
+    keys = [metric.key for metrics in bound.metrics.values() for metric in metrics]
+    assert len(set(keys)) == len(keys)
+    for metrics in bound.metrics.values():
+        for metric in metrics:
+            assert metric.distance(metric.ideal) <= metric.distance(metric.good) < metric.distance(metric.bad)
+
+
+def test_figure_and_curves_are_drawn(bound, outcomes):
+    for mode in bound.modes:
+        settings = bound.settings("smoke", mode)
+        scores = {"model": bound.analyse(outcomes, {}, settings, mode)}
+        drawn = bound.figure(Analysis(scores, {"model": outcomes}, mode, settings))
+        assert len(drawn.data) >= 5
+        assert sum(len(trace.y) for trace in drawn.data) > 10
+        assert all(np.isfinite(np.array(trace.y, dtype=float)).all() for trace in drawn.data)
+    raw = next(iter(outcomes.values()))
+    curves = bound.explorer.curves(raw)
+    assert [curve.name for curve in curves] == list(bound.explorer.panels)
+    assert all(curve.x.shape == curve.y.shape for curve in curves)
+
+
+def test_the_docstring_answers_what_a_reader_asks(bound):
+    for word in ("Why it matters", "Source", "Cost", "A perfect model scores", "Known weaknesses"):
+        assert word in bound.doc
+    assert bound.doc.splitlines()[0] == bound.question

@@ -45,7 +45,7 @@ def problems(atoms):
         yield "space group"
     if len(spglib.find_primitive(cell, symprec=1e-3)[2]) != len(atoms) or not atoms.pbc.all():
         yield "not primitive"
-    first, second, distance = neighbor_list("ijd", atoms, 4.5)
+    first, second, distance = neighbor_list("ijd", atoms, 5.5)
     ratio = (distance / (covalent_radii[atoms.numbers[first]] + covalent_radii[atoms.numbers[second]])).min()
     if not 0.75 < ratio < (3.0 if set(atoms.numbers.tolist()) <= NOBLE else 1.35):
         yield f"nearest neighbours at {ratio:.2f} times the sum of covalent radii"
@@ -59,7 +59,7 @@ def test_symmetry_cell_and_distances_are_those_of_crystals():
 @pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING:DeprecationWarning")
 def test_the_check_sees_a_wrong_crystal():
     salt = next(atoms for atoms in CRYSTALS if atoms.info["name"] == "NaCl-rocksalt").copy()
-    salt.positions[1] *= 0.45
+    salt.positions[1] *= 0.3
     assert [what[:9] for what in problems(salt)] == ["space gro", "nearest n"]
 
 

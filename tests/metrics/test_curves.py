@@ -148,6 +148,13 @@ def test_atoms_that_do_not_see_each_other_have_no_order():
     assert np.isnan(scores["tortuosity"])
 
 
+def test_pure_repulsion_with_a_flat_tail_is_a_perfect_wall():
+    energy = np.maximum(3.0 - R, 0.0) ** 2
+    scores = curves.diatomic_scores(R, energy, 2 * np.maximum(3.0 - R, 0.0))
+    assert scores["spearman_repulsion_energy"] == pytest.approx(-1.0)
+    assert scores["spearman_descending_force"] == pytest.approx(-1.0)
+
+
 def test_published_deviation_of_a_conservative_curve_is_not_zero():
     energy, force = morse(R)
     assert curves.published_diatomic_scores(R, energy, force)["conservation-deviation"] > 0.005
@@ -216,6 +223,12 @@ def test_a_minimum_at_an_end_is_said_and_scores_worst(slope, lost):
     scores = curves.volume_scores(VOLUMES, slope * VOLUMES**2)
     assert scores["minimum_inside"] == 0.0
     assert {name: scores[name] for name in lost} == lost
+
+
+def test_a_crystal_that_never_coheres_has_no_minimum():
+    scores = curves.volume_scores(VOLUMES, np.maximum(18.0 - VOLUMES, 0.0) ** 2)
+    assert (scores["minimum_inside"], scores["spearman_tension_energy"]) == (0.0, 0.0)
+    assert scores["spearman_compression_energy"] == pytest.approx(-1.0)
 
 
 def test_a_second_well_is_seen():

@@ -131,22 +131,22 @@ def diatomic_scores(distance: ArrayLike, energy: ArrayLike, force: ArrayLike) ->
         energy: [n], eV.
         force: [n], eV/Å, along the bond, repulsive positive.
 
-    The repulsive branch of the energy reaches from the shortest distance to the energy's minimum, the descending
-    branch of the force to the force's minimum. A curve that is lowest at the shortest distance has no such branch: it
-    falls where it must rise, and scores +1, the worst. A constant branch has no order and scores 0.
+    The repulsive branch of the energy reaches from the shortest distance to the energy's minimum (the nearest, where a
+    flat tail has several), the descending branch of the force to the force's minimum. A curve that is lowest at the
+    shortest distance has no such branch: it falls where it must rise, and scores +1, the worst. A constant curve has
+    no order and scores 0.
     """
     r, e, f = _sorted(distance, energy, force)
     if not _finite(r, e, f):
         return dict.fromkeys(_DIATOMIC, float("nan"))
-    bottom, pull = _farthest_minimum(e), _farthest_minimum(f)
     deviation = conservation_deviation(r, e, f)
     values = (
         deviation,
         float(deviation > CONSERVATION_LIMIT),
         jump(e),
         float(sign_changes(f, FORCE_FLOOR)),
-        _order(r[: bottom + 1], e[: bottom + 1], absent=1.0),
-        _order(r[: pull + 1], f[: pull + 1], absent=1.0),
+        _order_before(int(np.argmin(e)), r, e),
+        _order_before(int(np.argmin(f)), r, f),
         tortuosity(e),
     )
     return dict(zip(_DIATOMIC, values, strict=True))
@@ -217,8 +217,8 @@ def volume_scores(volume: ArrayLike, energy: ArrayLike) -> dict[str, float]:
 
     Compression is all that lies at or below the volume of the least energy, tension all at or above it. A curve whose
     least energy is at an end lacks one of the two: ``minimum_inside`` is 0 and the missing branch scores the worst
-    value, for the energy falls where it must rise. With the minimum at the second point the derivative has one value
-    and no order: NaN.
+    value, for the energy falls where it must rise; so does a curve that is flat from its minimum to an end, but the
+    flat branch scores 0. A derivative with one value only has no order: NaN.
     """
     v, e = _sorted(volume, energy)
     if not _finite(v, e):
@@ -228,10 +228,10 @@ def volume_scores(volume: ArrayLike, energy: ArrayLike) -> dict[str, float]:
     values = (
         float(sign_changes(slope)),
         tortuosity(e),
-        _order(v[: bottom + 1], e[: bottom + 1], absent=1.0),
-        float("nan") if bottom == 1 else _order(between[:bottom], slope[:bottom], absent=-1.0),
-        _order(v[bottom:], e[bottom:], absent=-1.0),
-        float(0 < bottom < len(e) - 1),
+        _order_before(bottom, v, e),
+        spearman(between[:bottom], slope[:bottom]) if bottom > 0 else -1.0,
+        -_order_before(len(e) - 1 - bottom, -v[::-1], e[::-1]),  # the mirror image of a compression
+        float(min(e[0], e[-1]) > e[bottom]),
     )
     return dict(zip(_VOLUME, values, strict=True))
 
@@ -288,13 +288,14 @@ def _finite(*curves: Floats) -> bool:
     return all(bool(np.isfinite(values).all()) for values in curves)
 
 
-def _farthest_minimum(values: Floats) -> int:
-    """The last of the equal minima: on a flat tail the whole curve is the branch before it."""
-    return len(values) - 1 - int(np.argmin(values[::-1]))
+def _order_before(bottom: int, x: Floats, y: Floats) -> float:
+    """Rank correlation on the branch that ends with the lowest point, at index ``bottom``.
 
-
-def _order(x: Floats, y: Floats, *, absent: float) -> float:
-    """Rank correlation along a branch: ``absent`` where it has no two points, 0 where it is constant."""
-    if len(x) < 2:
-        return absent
-    return spearman(x, y) if np.ptp(y) > 0.0 else 0.0
+    +1 where the branch has no other point, 0 where it is constant.
+    """
+    if np.ptp(y) == 0.0:
+        return 0.0
+    branch = slice(0, bottom + 1)
+    if bottom == 0:
+        return 1.0
+    return spearman(x[branch], y[branch]) if np.ptp(y[branch]) > 0.0 else 0.0

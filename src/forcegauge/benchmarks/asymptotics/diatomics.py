@@ -218,7 +218,7 @@ METRICS = (
         score="spearman_repulsion_energy",
         aggregate="mean",
         description="Rank correlation of energy and distance from the shortest distance to the minimum; +1 where the "
-        "energy is lowest at the shortest distance, 0 where it is constant. Mean over the elements.",
+        "energy is lowest at the shortest distance, 0 for a constant curve. Mean over the elements.",
     ),
     Metric(
         key="spearman-descending-force",
@@ -232,7 +232,7 @@ METRICS = (
         score="spearman_descending_force",
         aggregate="mean",
         description="Rank correlation of force and distance from the shortest distance to the strongest attraction; "
-        "+1 where attraction is strongest at the shortest distance, 0 where the force is constant. Mean over the "
+        "+1 where attraction is strongest at the shortest distance, 0 for a constant force. Mean over the "
         "elements.",
     ),
     Metric(

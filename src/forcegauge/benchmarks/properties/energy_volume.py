@@ -214,7 +214,7 @@ METRICS = (
         score="spearman_tension_energy",
         aggregate="mean",
         description="Rank correlation of energy and volume above the volume of least energy, that point included; -1 "
-        "where the energy is least at the largest volume. Mean over the crystals.",
+        "where the energy is least at the largest volume, 0 where it is flat. Mean over the crystals.",
     ),
     Metric(
         key="minimum-inside",
@@ -228,7 +228,7 @@ METRICS = (
         "twenty that collapses or flies apart.",
         score="minimum_inside",
         aggregate="proportion",
-        description="Share of crystals whose least energy is at neither end of the scan.",
+        description="Share of crystals whose energy is higher at both ends of the scan than somewhere between.",
     ),
 )
 

@@ -62,7 +62,11 @@ def _boxes(analysis):
 
 
 def _curves(raw):
-    return [Curve("energy", raw["x"], raw["y"]), Curve("force", raw["x"], -np.gradient(raw["y"], raw["x"]))]
+    depth = max(-float(raw["y"].min()), 0.1)
+    return [
+        Curve("energy", raw["x"], raw["y"], view=(-1.2 * depth, 2 * depth)),
+        Curve("force", raw["x"], -np.gradient(raw["y"], raw["x"])),
+    ]
 
 
 def make_benchmark(name, title, choose, x_title, periodic_table=""):

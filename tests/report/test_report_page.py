@@ -72,9 +72,11 @@ def test_curves_and_scores_survive_the_page(synthetic):
     case, model = data["cases"].index("Fe"), data["models"].index("sevennet-0")
     assert data["cases"][:3] == ["H", "He", "Li"]
     raw = diatomics.analysis.outcomes["sevennet-0"]["Fe"]
-    ((x, y, n),) = [row[3:] for row in data["curves"] if row[:3] == [model, case, 0]]
+    ((x, y, n, low, high),) = [row[3:] for row in data["curves"] if row[:3] == [model, case, 0]]
     np.testing.assert_array_equal(numbers[x : x + n], raw["x"].astype("f4"))
     np.testing.assert_array_equal(numbers[y : y + n], raw["y"].astype("f4"))
+    depth = -raw["y"].min()
+    assert (low, high) == pytest.approx((-1.2 * depth, 2 * depth), rel=1e-5)
     assert scores[model, case, 0] == pytest.approx(diatomics.analysis.scores["sevennet-0"]["Fe"]["jump"])
     assert np.isnan(scores[model, data["cases"].index("He")]).all()
     assert [model, data["cases"].index("He"), "unsupported_element: the model was not made for He"] in data["failures"]
@@ -207,6 +209,13 @@ def test_numbers_read_well(value, text):
 
 
 @pytest.mark.parametrize(
+    ("value", "text"), [(1.000346, "1.00035"), (0.99998, "0.99998"), (1.0, "1"), (1.2345678, "1.235"), (94.0, "94")]
+)
+def test_numbers_near_their_ideal_keep_the_difference(value, text):
+    assert tables.number(value, ideal=1.0) == text
+
+
+@pytest.mark.parametrize(
     ("value", "text"), [(0.0021, "2.1 ms"), (12.34, "12.3 s"), (75, "1.2 min"), (3600, "1.0 h"), (3599, "1.0 h")]
 )
 def test_durations_read_well(value, text):
@@ -245,6 +254,17 @@ def test_crystals_are_in_the_order_of_their_numbers(synthetic):
     (_, crystals) = analyse(synthetic(("chgnet",)))
     cases = figures.explorer_data(crystals)["cases"]
     assert cases == sorted(cases, key=lambda name: [int(part) for part in re.findall(r"\d+", name)])
+
+
+def test_a_mode_without_the_tables_score_colours_by_its_first(synthetic):
+    (diatomics, _) = analyse(synthetic(("chgnet",)))
+    assert figures.explorer_data(diatomics)["table"] == 0
+    explorer = diatomics.benchmark.explorer
+    for wanted, at in (("flips", 1), ("score_of_another_mode", 0), ("", None)):
+        benchmark = dataclasses.replace(
+            diatomics.benchmark, explorer=dataclasses.replace(explorer, periodic_table=wanted)
+        )
+        assert figures.explorer_data(dataclasses.replace(diatomics, benchmark=benchmark))["table"] == at
 
 
 def test_no_table_without_elements(synthetic, tmp_path):

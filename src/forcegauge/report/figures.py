@@ -6,12 +6,13 @@ import base64
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
 
+from forcegauge.benchmarks.base import Curve
 from forcegauge.records import Metric, Raw
 from forcegauge.scoring import BenchmarkResult
 
@@ -70,7 +71,8 @@ def explorer_data(result: BenchmarkResult) -> dict[str, Any] | None:
     """Everything that the explorer of single cases shows; None where the benchmark has none.
 
     Arrays are base64 of little-endian float32. ``curves`` has one row per line: model, case, panel, where x starts,
-    where y starts, number of points. ``scores`` is [n_models, n_cases, n_scores].
+    where y starts, number of points, lowest and highest y to show first (null for all). ``scores`` is
+    [n_models, n_cases, n_scores].
     """
     explorer, analysis = result.benchmark.explorer, result.analysis
     if explorer is None or analysis is None:
@@ -96,50 +98,60 @@ def explorer_data(result: BenchmarkResult) -> dict[str, Any] | None:
         "failures": [
             [result.models.index(row.model), rows[row.case], f"{row.kind}: {row.message}"] for row in result.failures
         ],
-        "table": next((at for at, column in enumerate(columns) if column["score"] == explorer.periodic_table), None),
+        "table": _table_column(columns, explorer.periodic_table),
     }
 
 
-def _curves(result: BenchmarkResult, cases: Sequence[str]) -> tuple[list[list[int]], np.ndarray, int]:
+def _curves(result: BenchmarkResult, cases: Sequence[str]) -> tuple[list[list[Any]], np.ndarray, int]:
     """Rows of ``curves``, their numbers, and the stride that keeps them within the limit; equal x are kept once."""
+    lines = list(_lines(result, cases))
+    stride = max(1, math.ceil(sum(len(curve.y) for _, curve in lines) / _MAX_FLOATS))
+    rows, parts, known, end = [], [], dict[tuple[int, bytes], int](), 0
+    for place, curve in lines:
+        starts = []
+        for values, may_be_shared in ((curve.x, True), (curve.y, False)):
+            kept = np.asarray(values, "<f4")[::stride]
+            key = (place[1], kept.tobytes())
+            if not may_be_shared or key not in known:
+                parts.append(kept)
+                known[key] = end
+                end += len(kept)
+            starts.append(known[key])
+        view = [float(f"{edge:.6g}") for edge in curve.view] if curve.view else [None, None]
+        rows.append([*place, *starts, len(curve.y[::stride]), *view])
+    return rows, np.concatenate(parts) if parts else np.empty(0, "<f4"), stride
+
+
+def _lines(result: BenchmarkResult, cases: Sequence[str]) -> Iterator[tuple[tuple[int, int, int], Curve]]:
+    """Every curve that a panel shows, with its model, case and panel."""
     explorer, analysis = result.benchmark.explorer, result.analysis
     assert explorer is not None
     assert analysis is not None
     panels = {name: row for row, name in enumerate(explorer.panels)}
-    lines: list[tuple[int, int, int, np.ndarray, np.ndarray]] = []
     for case_row, case in enumerate(cases):
         for model_row, model in enumerate(result.models):
             outcome = analysis.outcomes[model].get(case)
-            if isinstance(outcome, Raw):
-                lines += [
-                    (model_row, case_row, panels[curve.name], np.asarray(curve.x, "<f4"), np.asarray(curve.y, "<f4"))
-                    for curve in explorer.curves(outcome)
-                    if curve.name in panels
-                ]
-    stride = max(1, math.ceil(sum(len(line[4]) for line in lines) / _MAX_FLOATS))
-    rows, parts, known, end = [], [], dict[tuple[int, bytes], int](), 0
-    for model_row, case_row, panel, x, y in lines:
-        starts = []
-        for values, may_be_shared in ((x[::stride], True), (y[::stride], False)):
-            key = (case_row, values.tobytes())
-            if not may_be_shared or key not in known:
-                parts.append(values)
-                known[key] = end
-                end += len(values)
-            starts.append(known[key])
-        rows.append([model_row, case_row, panel, *starts, len(y[::stride])])
-    return rows, np.concatenate(parts) if parts else np.empty(0, "<f4"), stride
+            for curve in explorer.curves(outcome) if isinstance(outcome, Raw) else ():
+                if curve.name in panels:
+                    yield (model_row, case_row, panels[curve.name]), curve
 
 
 def _score_columns(result: BenchmarkResult) -> list[dict[str, Any]]:
     """The per-case scores of the page: those behind the metrics, each once, and the one that colours the table."""
-    columns: dict[str, dict[str, Any]] = {}
-    for metric in result.metrics[1:]:
-        columns.setdefault(metric.score, _score_column(metric))
+    columns = {metric.score: _score_column(metric) for metric in reversed(result.metrics[1:])}
+    columns = dict(reversed(columns.items()))
     wanted = result.benchmark.explorer.periodic_table if result.benchmark.explorer else ""
-    if wanted and wanted not in columns:
-        columns[wanted] = {"score": wanted, "title": wanted, "unit": ""}
+    scores = result.analysis.scores.values() if result.analysis else ()
+    if wanted not in columns and any(wanted in of_case for of_model in scores for of_case in of_model.values()):
+        columns[wanted] = {"score": wanted, "title": wanted.replace("_", " "), "unit": ""}
     return list(columns.values())
+
+
+def _table_column(columns: Sequence[dict[str, Any]], wanted: str) -> int | None:
+    """Which score colours the periodic table; the first where the mode has none of the wanted name."""
+    if not wanted or not columns:
+        return None
+    return next((at for at, column in enumerate(columns) if column["score"] == wanted), 0)
 
 
 def _score_column(metric: Metric) -> dict[str, Any]:

@@ -49,8 +49,14 @@ class FailureGroup:
     rows: Sequence[FailureRow]
 
 
-def number(value: float, digits: int = 4) -> str:
-    """Few significant digits but whole numbers up to a million, a true minus sign, a dash where there is no value."""
+def number(value: float, digits: int = 4, ideal: float = 0.0) -> str:
+    """A value in few significant digits, a true minus sign, a dash where there is none.
+
+    Args:
+        value: to be shown.
+        digits: significant ones; whole numbers up to a million keep all of theirs.
+        ideal: two significant digits of the distance from it are kept too, so that 1.0003 does not read 1.
+    """
     if math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -59,7 +65,14 @@ def number(value: float, digits: int = 4) -> str:
     if magnitude >= 1e6 or 0 < magnitude < 1e-4:
         mantissa, exponent = f"{value:.2e}".split("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
-    return f"{value:.{max(digits, len(str(int(magnitude))))}g}".replace("-", "−")
+    digits = max(digits, len(str(int(magnitude))))
+    if 1e-7 < abs(value - ideal) < magnitude:
+        digits = max(digits, 2 + _leading_digit(magnitude) - _leading_digit(abs(value - ideal)))
+    return f"{value:.{digits}g}".replace("-", "−")
+
+
+def _leading_digit(magnitude: float) -> int:
+    return math.floor(math.log10(magnitude))
 
 
 def seconds(value: float) -> str:
@@ -124,8 +137,15 @@ def _best(result: BenchmarkResult, metric: Metric) -> float:
 def _cell(metric: Metric, value: MetricValue | None, best: float) -> Cell:
     if value is None or math.isnan(value.value):
         return Cell("–")
-    interval = "" if math.isnan(value.low) else f"{number(value.low, 3)} – {number(value.high, 3)}"
-    return Cell(number(value.value), interval, level(metric, value.value), metric.distance(value.value) == best)
+    interval = (
+        "" if math.isnan(value.low) else f"{number(value.low, 3, metric.ideal)} – {number(value.high, 3, metric.ideal)}"
+    )
+    return Cell(
+        number(value.value, ideal=metric.ideal),
+        interval,
+        level(metric, value.value),
+        metric.distance(value.value) == best,
+    )
 
 
 def counts(result: BenchmarkResult, model: str) -> dict[str, Any]:
@@ -134,14 +154,12 @@ def counts(result: BenchmarkResult, model: str) -> dict[str, Any]:
     value = next(value for value in result.values if value.model == model)
     total = sum(record.wall_s for record in records)
     peak = max(record.peak_memory_bytes for record in records)
+    parts = {"failed": value.n_failed, "unsupported": value.n_unsupported, "pending": result.n_pending.get(model, 0)}
     return {
         "n_cases": value.n_cases,
-        "n_failed": value.n_failed,
-        "n_unsupported": value.n_unsupported,
-        "n_pending": result.n_pending.get(model, 0),
+        "apart": [f"{count} {name}" for name, count in parts.items() if count],
         "per_case": seconds(total / len(records)),
-        "total": seconds(total),
-        "peak": f"{peak / 2**20:.0f} MiB" if peak else "–",
+        "peak": f"{peak / 2**20:.0f} MiB" if peak else "",
     }
 
 

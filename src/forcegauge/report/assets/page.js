@@ -16,10 +16,12 @@
     return element;
   }
 
-  function read(number, digits = 4) {
+  /** As the tables do: four digits, and two of the distance from the ideal, so that 1.0003 does not read 1. */
+  function read(number, ideal = 0) {
     if (Number.isNaN(number)) return "–";
     if (!Number.isFinite(number)) return number > 0 ? "∞" : "−∞";
-    const size = Math.abs(number);
+    const [size, off] = [Math.abs(number), Math.abs(number - ideal)];
+    const digits = off > 1e-6 && off < size ? Math.max(4, 2 + Math.floor(Math.log10(size)) - Math.floor(Math.log10(off))) : 4;
     const text = size >= 1e6 || (size > 0 && size < 1e-4) ? number.toExponential(2) : String(Number(number.toPrecision(digits)));
     return text.replace(/-/g, "−").replace("e+", "e");
   }
@@ -55,7 +57,7 @@
       hoverlabel: { bgcolor: colour("--raised"), bordercolor: line, font: { color: ink }, namelength: -1 },
     };
     for (const name of new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((key) => /^[xy]axis\d+$/.test(key))])) {
-      result[name] = { ...layout[name], ...axis };
+      result[name] = { ...layout[name], ...axis, title: { ...layout[name]?.title, font: { size: 12.5 } } };
     }
     return result;
   }
@@ -79,16 +81,11 @@
 
   // ---- The explorer of single cases
 
-  /** The vertical range that shows the well: most of the curve, none of the wall. */
-  function wellRange(values) {
-    const sorted = Float32Array.from(values.filter(Number.isFinite)).sort();
-    if (!sorted.length) return [0, 1];
-    const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
-    const span = at(0.8) - at(0.03) || Math.abs(at(0.5)) || 1;
-    const low = Math.max(sorted[0], at(0.03) - 0.6 * span);
-    const high = Math.min(sorted[sorted.length - 1], at(0.8) + 0.8 * span);
-    const margin = 0.06 * (high - low || span);
-    return [low - margin, high + margin];
+  /** The range to show first: of the curves' own views the middle one, so that one hole in one wall hides no well. */
+  function firstRange(values, views) {
+    if (!views.length) return allRange(values);
+    const sorted = [...views].sort((a, b) => a[1] - a[0] - (b[1] - b[0]));
+    return sorted[Math.floor((sorted.length - 1) / 2)];
   }
 
   function allRange(values) {
@@ -204,7 +201,7 @@
       this.draw();
     }
 
-    draw(range = wellRange) {
+    draw(range = firstRange) {
       const { data } = this;
       const input = this.find(".case");
       if (document.activeElement !== input) {
@@ -220,16 +217,17 @@
         `${data.cases[this.case]}: ${this.order.indexOf(this.case) + 1} of ${data.cases.length}. The arrow keys go to the next one; drag to zoom, double-click to return.${thinned}`;
       this.body.replaceChildren(...data.models.map((name, model) => make("tr", {},
         make("th", { className: "name" }, make("span", { className: "model" }, swatch(this.styles[model]), make("span", { className: "text", textContent: name, title: name }))),
-        ...data.columns.map((_, column) => make("td", { className: "value", textContent: read(this.score(model, this.case, column)) })))));
+        ...data.columns.map((declared, column) => make("td", { className: "value", textContent: read(this.score(model, this.case, column), declared.ideal) })))));
       this.listeners.forEach((listener) => listener());
     }
 
     drawPanel(plot, panel, range) {
-      const all = [];
+      const [all, views] = [[], []];
       const traces = this.data.models.flatMap((name, model) => {
         const curve = this.curves.get([model, this.case, panel].join());
         if (!curve || !this.shown[model]) return [];
-        const [x, y, n] = curve;
+        const [x, y, n, low, high] = curve;
+        if (low !== null) views.push([low, high]);
         const values = this.values.subarray(y, y + n);
         all.push(...values);
         const { colour: own, dash } = this.styles[model];
@@ -241,7 +239,7 @@
       const layout = {
         showlegend: false, margin: { l: 10, r: 10, t: 28, b: 10 }, hovermode: "x unified",
         xaxis: { title: { text: escaped(this.data.x_title), standoff: 8 } },
-        yaxis: { title: { text: escaped(this.data.panels[panel]), standoff: 6 }, range: range(all) },
+        yaxis: { title: { text: escaped(this.data.panels[panel]), standoff: 6 }, range: range(all, views) },
         annotations: traces.length ? [] : [{ text: "no curve", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: colour("--soft") } }],
       };
       Plotly.react(plot, traces, themed(layout), CONFIG);
@@ -305,7 +303,7 @@
         button.className = isMissing ? "missing" : "";
         button.style.background = rgb ? `rgb(${rgb})` : "";
         button.style.color = rgb ? (rgb[0] * 0.3 + rgb[1] * 0.59 + rgb[2] * 0.11 > 125 ? "#101418" : "#f4f6f8") : "";
-        button.title = `${symbol}: ${isMissing ? explorer.failures.get(`${model},${at}`) ?? "no score" : `${read(value)} ${unit}`}`;
+        button.title = `${symbol}: ${isMissing ? explorer.failures.get(`${model},${at}`) ?? "no score" : `${read(value, data.columns[column].ideal)} ${unit}`}`;
         button.disabled = at === undefined;
         button.setAttribute("aria-current", at === explorer.case);
         button.tabIndex = at === explorer.case ? 0 : -1; // one tab stop; arrow keys go on from there

@@ -17,6 +17,8 @@ from forcegauge.version import __version__
 # Typer exports only this subclass of the errors of its parser.
 _USAGE_ERROR: type[Exception] = typer.BadParameter.__mro__[1]
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     name="forcegauge",
     help="Measure machine-learning force fields: by the physics they must obey, with an interval on every number.",
@@ -59,8 +61,9 @@ app.command("import")(import_.import_)
 
 def main() -> None:
     """Run the command line: one line and exit code 2 for what the user can mend, 130 after Ctrl-C."""
+    code = _INTERRUPTED
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)  # typer turns Ctrl-C into this exit code
     except ForceGaugeError as error:
         if "--debug" in sys.argv:
             raise
@@ -68,7 +71,10 @@ def main() -> None:
     except _USAGE_ERROR as error:
         _complain(_usage(error), 2)
     except (typer.Abort, KeyboardInterrupt):
-        _complain("interrupted; finished cases are kept, the same command goes on from here", 130)
+        pass
+    if code == _INTERRUPTED:
+        _complain("interrupted; finished cases are kept, the same command goes on from here", code)
+    sys.exit(code)
 
 
 def _usage(error: Any) -> str:

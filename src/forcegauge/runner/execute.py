@@ -224,9 +224,9 @@ class Execution:
     # Batches
 
     def _target_cost(self) -> float:
-        """Edges and angles that keep a worker for BATCH_S, as far as is known; small batches until it is."""
+        """Edges and angles that keep a worker for BATCH_S; until its speed is known, what the model calls a batch."""
         seconds = min(BATCH_S, self._limits.timeout_s / 10)
-        return max(self._capabilities.batch_cost, self._cost_per_s * seconds)
+        return self._cost_per_s * seconds or self._capabilities.batch_cost
 
     def _dispatch(self, seat: _Seat) -> None:
         parts: list[Part] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,10 +157,9 @@ def _analyse_benchmark(
     }
     scores = {model: _scores(benchmark, own, group, mode) for model, own in outcomes.items()}
     metrics = (COVERAGE, *benchmark.metrics[mode])
-    n_pending = dict.fromkeys(group.records, 0)
-    for case in planned:
-        if case.settings == group.settings_digest and case.key not in finished:
-            n_pending[case.model] = n_pending.get(case.model, 0) + 1
+    pending = Counter(
+        case.model for case in planned if case.settings == group.settings_digest and case.key not in finished
+    )
     return BenchmarkResult(
         benchmark=benchmark,
         analysis=Analysis(scores, outcomes, mode, group.settings),
@@ -176,7 +176,7 @@ def _analyse_benchmark(
             if isinstance(outcome, Failure)
         ),
         records=group.records,
-        n_pending=n_pending,
+        n_pending={model: pending[model] for model in {**outcomes, **pending}},
         notes=group.notes,
     )
 

@@ -53,16 +53,7 @@ def choose_group(
     n_old = len(records) - sum(map(len, by_settings.values()))
     if not by_settings:
         raise BadInput(f"all {n_old} records of {benchmark.name} are of an older version of its run part: run it again")
-    rebuilt = {
-        protocol.settings: _rebuild(benchmark, protocol)
-        for protocol in protocols
-        if protocol.benchmark == benchmark.name and protocol.settings in by_settings
-    }
-    fitting = {
-        name: settings
-        for name, settings in rebuilt.items()
-        if settings is not None and benchmark.modes[mode](settings).digest() == name
-    }
+    fitting = _fitting(benchmark, mode, [one for one in protocols if one.settings in by_settings])
     if not fitting:
         raise BadInput(
             f"the {sum(map(len, by_settings.values()))} records of {benchmark.name} were not run with settings of mode "
@@ -82,6 +73,16 @@ def choose_group(
     absent = ({record.model for record in records} | planned) - set(chosen)
     notes += [f"{model} has no record with these settings." for model in sorted(absent)]
     return Group(fitting[best], best, chosen, tuple(notes))
+
+
+def _fitting(benchmark: Benchmark, mode: Mode, protocols: Iterable[Protocol]) -> dict[str, Any]:
+    """By their hash, the typed settings that the mode would leave as they are."""
+    rebuilt = {one.settings: _rebuild(benchmark, one) for one in protocols if one.benchmark == benchmark.name}
+    return {
+        name: settings
+        for name, settings in rebuilt.items()
+        if settings is not None and benchmark.modes[mode](settings).digest() == name
+    }
 
 
 def _rebuild(benchmark: Benchmark, protocol: Protocol) -> Any:

@@ -1,4 +1,4 @@
-"""The overview that most benchmarks want: how the scores of the cases are spread, model beside model."""
+"""The overview that most benchmarks want: which share of the cases is how far from the ideal, model beside model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette, told apart with any common colour blindness."""
-_FEW_CASES = 200
+DASHES = ("solid", "dash", "dot", "dashdot")
+"""A second mark of a model, for print in grey and for more models than colours."""
 _PANELS_A_ROW = 3
 
 
@@ -25,66 +26,68 @@ class Panel:
 
     Args:
         score: its name.
-        title: of the axis, unit included.
-        log_floor: draw on a logarithmic axis and lift smaller values to this one; 0 draws a linear axis.
-        shift: added before drawing, so that an ideal of 1 can be drawn as a deviation.
+        title: of the horizontal axis, unit included; what is drawn is the distance from ``ideal``.
+        ideal: what a perfect potential scores.
+        floor: distances up to it count as none, on a logarithmic axis that starts there; 0 draws a linear axis.
     """
 
     score: str
     title: str
-    log_floor: float = 0.0
-    shift: float = 0.0
+    ideal: float = 0.0
+    floor: float = 0.0
 
 
-def distributions(analysis: Analysis, panels: Sequence[Panel], case: str) -> go.Figure:
-    """Boxes with the single cases as points, one panel per score, one colour per model.
+def exceedance(analysis: Analysis, panels: Sequence[Panel], case: str) -> go.Figure:
+    """Share of cases, in per cent, whose score is at least so far from the ideal; a perfect model lies on the floor.
+
+    One panel per score, one line per model. Unlike a box or a mean it shows the few cases that rule a heavy tail, and
+    the text under the pointer names them.
 
     Args:
         analysis: of one benchmark.
         panels: in reading order.
-        case: the noun of a case, for the text under the pointer.
+        case: the noun of a case in the plural.
     """
     from plotly.subplots import make_subplots
 
     columns = min(_PANELS_A_ROW, len(panels))
     rows = -(-len(panels) // columns)
-    figure = make_subplots(rows=rows, cols=columns, horizontal_spacing=0.09, vertical_spacing=0.32 / rows)
+    figure = make_subplots(rows=rows, cols=columns, horizontal_spacing=0.07, vertical_spacing=0.3 / rows)
     for place, panel in enumerate(panels):
         where = {"row": place // columns + 1, "col": place % columns + 1}
         for number, model in enumerate(analysis.scores):
-            figure.add_trace(_box(analysis, panel, model, COLOURS[number % len(COLOURS)], case, place == 0), **where)
-        figure.update_yaxes(title_text=panel.title, title_standoff=4, **where)
-        if panel.log_floor:
-            figure.update_yaxes(type="log", exponentformat="power", dtick=1, minor_showgrid=False, **where)
-        figure.update_xaxes(showticklabels=False, **where)
+            figure.add_trace(_line(analysis, panel, model, number, in_legend=place == 0), **where)
+        figure.update_xaxes(title_text=panel.title, title_standoff=6, **where)
+        if panel.floor:
+            figure.update_xaxes(type="log", exponentformat="power", dtick=1, **where)
+        title = f"{case} at least so far off (%)" if where["col"] == 1 else None
+        figure.update_yaxes(title_text=title, title_standoff=6, rangemode="tozero", **where)
     figure.update_layout(
         template="plotly_white",
-        height=60 + 300 * rows,
-        margin={"l": 60, "r": 20, "t": 50, "b": 20},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-        boxmode="group",
+        height=80 + 270 * rows,
+        margin={"l": 60, "r": 20, "t": 50, "b": 50},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
     return figure
 
 
-def _box(analysis: Analysis, panel: Panel, model: str, colour: str, case: str, in_legend: bool) -> go.Box:
+def _line(analysis: Analysis, panel: Panel, model: str, number: int, *, in_legend: bool) -> go.Scatter:
     import plotly.graph_objects as go
 
     scores = analysis.scores[model]
-    pairs = [(case_id, scores[case_id].get(panel.score, float("nan")) + panel.shift) for case_id in scores]
-    shown = [(case_id, value) for case_id, value in pairs if np.isfinite(value)]
-    values = [max(value, panel.log_floor) if panel.log_floor else value for _, value in shown]
-    return go.Box(
-        y=values,
+    far = [(abs(scores[case_id].get(panel.score, np.nan) - panel.ideal), case_id) for case_id in scores]
+    known = [pair for pair in far if np.isfinite(pair[0])]
+    beyond = sorted(pair for pair in known if pair[0] > panel.floor)
+    share = [100.0 * (len(beyond) - place) / len(known) for place in range(len(beyond))]
+    return go.Scatter(
+        x=[panel.floor, *(distance for distance, _ in beyond)],
+        y=[share[0] if share else 0.0, *share],
+        text=["all that are beyond", *(case_id for _, case_id in beyond)],
+        mode="lines+markers",
+        line={"shape": "vh", "color": COLOURS[number % len(COLOURS)], "dash": DASHES[number % len(DASHES)], "width": 2},
+        marker={"size": 4},
         name=model,
         legendgroup=model,
         showlegend=in_legend,
-        text=[case_id for case_id, _ in shown],
-        hovertemplate=f"{case} %{{text}}: %{{y:.4g}}<extra>{model}</extra>",
-        boxpoints="all" if len(shown) <= _FEW_CASES else "suspectedoutliers",
-        jitter=0.5,
-        pointpos=0,
-        marker={"color": colour, "size": 4, "opacity": 0.6},
-        line={"color": colour, "width": 1.5},
-        fillcolor="rgba(0,0,0,0)",
+        hovertemplate=f"%{{text}}: %{{x:.4g}}, %{{y:.3g}} %<extra>{model}</extra>",
     )

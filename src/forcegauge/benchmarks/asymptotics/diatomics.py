@@ -330,23 +330,29 @@ def _curves(raw: Raw) -> list[Curve]:
 
 
 def figure(analysis: Analysis) -> go.Figure:
-    """How the elements' scores are spread, one panel per score, one box per model."""
-    from forcegauge.benchmarks.figures import Panel, distributions
+    """How many elements are how far from the ideal, one panel per score, one line per model."""
+    from forcegauge.benchmarks.figures import Panel, exceedance
 
-    arena = analysis.mode == "arena"
-    panels = (
-        Panel(
-            "conservation-deviation" if arena else "conservation_deviation",
-            "conservation deviation (eV/Å)",
-            log_floor=1e-5,
-        ),
-        Panel("energy-jump" if arena else "energy_jump", "energy jump (eV)", log_floor=1e-5),
-        Panel("force-flip-times" if arena else "force_flips", "force flips"),
-        Panel("spearman-repulsion-energy" if arena else "spearman_repulsion_energy", "Spearman E: repulsion"),
-        Panel("spearman-descending-force" if arena else "spearman_descending_force", "Spearman F: descending"),
-        Panel("tortuosity", "tortuosity − 1", log_floor=1e-6, shift=-1.0),
-    )
-    return distributions(analysis, panels, case="element")
+    panels = [
+        Panel("conservation_deviation", "conservation deviation (eV/Å)", floor=1e-4),
+        Panel("energy_jump", "energy jump (eV)", floor=1e-3),
+        Panel("force_flips", "force flips, off 1", ideal=1.0),
+        Panel("spearman_repulsion_energy", "Spearman E in repulsion, off −1", ideal=-1.0, floor=1e-4),
+        Panel("spearman_descending_force", "Spearman F descending, off −1", ideal=-1.0, floor=1e-4),
+        Panel("tortuosity", "tortuosity − 1", ideal=1.0, floor=1e-4),
+    ]
+    if analysis.mode == "arena":
+        panels = [replace(panel, score=_PUBLISHED_SCORES.get(panel.score, panel.score)) for panel in panels]
+    return exceedance(analysis, panels, case="elements")
+
+
+_PUBLISHED_SCORES = {
+    "conservation_deviation": "conservation-deviation",
+    "energy_jump": "energy-jump",
+    "force_flips": "force-flip-times",
+    "spearman_repulsion_energy": "spearman-repulsion-energy",
+    "spearman_descending_force": "spearman-descending-force",
+}
 
 
 def _arena(settings: DiatomicsSettings) -> DiatomicsSettings:

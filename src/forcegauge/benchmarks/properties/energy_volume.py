@@ -47,7 +47,7 @@ from forcegauge.benchmarks.base import (
     selection,
 )
 from forcegauge.errors import BadInput
-from forcegauge.metrics.curves import published_volume_scores, volume_scores
+from forcegauge.metrics.curves import PUBLISHED_VOLUME, published_volume_scores, volume_scores
 from forcegauge.potential import Potential
 from forcegauge.records import Case, Metric, Raw
 from forcegauge.structures import Structures
@@ -289,21 +289,28 @@ def _curves(raw: Raw) -> list[Curve]:
 
 
 def figure(analysis: Analysis) -> go.Figure:
-    """How the crystals' scores are spread, one panel per score, one box per model."""
-    from forcegauge.benchmarks.figures import Panel, distributions
+    """How many crystals are how far from the ideal, one panel per score, one line per model."""
+    from forcegauge.benchmarks.figures import Panel, exceedance
 
-    arena = analysis.mode == "arena"
-    panels = (
-        Panel("energy-diff-flip-times" if arena else "derivative_flips", "flips of dE/dV"),
-        Panel("tortuosity", "tortuosity − 1", log_floor=1e-6, shift=-1.0),
-        Panel("spearman-compression-energy" if arena else "spearman_compression_energy", "Spearman E: compression"),
+    ideal = {"derivative_flips": 1.0, "tortuosity": 1.0, "spearman_compression_energy": -1.0}
+    titles = {
+        "derivative_flips": "flips of dE/dV, off 1",
+        "tortuosity": "tortuosity − 1",
+        "spearman_compression_energy": "Spearman E in compression, off −1",
+        "spearman_compression_derivative": "Spearman dE/dV in compression, off 1",
+        "spearman_tension_energy": "Spearman E in tension, off 1",
+    }
+    published = dict(zip(titles, PUBLISHED_VOLUME, strict=True)) if analysis.mode == "arena" else {}
+    panels = [
         Panel(
-            "spearman-compression-derivative" if arena else "spearman_compression_derivative",
-            "Spearman dE/dV: compression",
-        ),
-        Panel("spearman-tension-energy" if arena else "spearman_tension_energy", "Spearman E: tension"),
-    )
-    return distributions(analysis, panels, case="crystal")
+            published.get(score, score),
+            title,
+            ideal=ideal.get(score, 1.0),
+            floor=0.0 if score == "derivative_flips" else 1e-4,
+        )
+        for score, title in titles.items()
+    ]
+    return exceedance(analysis, panels, case="crystals")
 
 
 BENCHMARK = Benchmark(

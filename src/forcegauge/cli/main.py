@@ -79,11 +79,11 @@ def main() -> None:
 
 def _usage(error: Any) -> str:
     """What the parser has to say, and where the allowed options are listed; nothing where it printed the help."""
-    text = str(error.format_message())
+    text = " ".join(str(error.format_message()).split())
     return f"{text} (see {error.ctx.command_path} --help)" if text and error.ctx else text
 
 
 def _complain(text: str, code: int) -> NoReturn:
     if text:
-        typer.echo("forcegauge: " + " ".join(text.split()), err=True)
+        typer.echo(f"forcegauge: {text}", err=True)
     sys.exit(code)

@@ -126,14 +126,18 @@ def prepare_registered(name: str, resources: Resources, logs: Path, say: Callabl
     return Prepared(name, _identity(name, facts, place.lock_digest), facts, start, ready)
 
 
-def prepare_factory(name: str, target: str, resources: Resources, logs: Path, say: Callable[[str], None]) -> Prepared:
-    """A user's calculator factory ``package.module:function``, in a worker of its own.
-
-    Raises BadInput for a text that is no such target, ModelUnavailable where the factory raises.
-    """
+def check_target(target: str) -> None:
+    """Raise BadInput for a text that cannot name a calculator factory."""
     module, _, function = target.partition(":")
     if not module or not function.isidentifier():
         raise BadInput(f"--calculator {target}: give package.module:factory, a function that returns an ASE calculator")
+
+
+def prepare_factory(name: str, target: str, resources: Resources, logs: Path, say: Callable[[str], None]) -> Prepared:
+    """A user's calculator factory ``package.module:function``, in a worker of its own.
+
+    Raises ModelUnavailable where the factory raises.
+    """
     python = resources.python or Path(sys.executable)
     spec = {
         "factory": target,

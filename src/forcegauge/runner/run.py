@@ -17,6 +17,8 @@ from ase.calculators.calculator import BaseCalculator
 from forcegauge.benchmarks import registry as benchmark_registry
 from forcegauge.benchmarks.base import PRESETS, Mode
 from forcegauge.errors import FINAL_KINDS, BadInput, Failure, UnknownName
+from forcegauge.models import environments
+from forcegauge.models import registry as model_registry
 from forcegauge.results.store import Store
 from forcegauge.runner import budget, prepare
 from forcegauge.runner.execute import Execution, Limits, Outcome
@@ -88,6 +90,7 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
     """
     start = time.monotonic()
     reporter = reporter or Silent()
+    _check_models(options)
     chapters = plan(options)
     stopped: list[str] = []
     with Store.writer(options.results) as store, _prepared(options, reporter) as models:
@@ -145,12 +148,23 @@ def _cases_of(options: RunOptions, benchmark: str) -> Sequence[str]:
     ]
 
 
+def _check_models(options: RunOptions) -> None:
+    """Refuse what can be seen to be wrong before the results folder is touched."""
+    if not options.models and not options.calculators:
+        raise BadInput("no model to run: give --models NAME,NAME or --calculator package.module:factory")
+    for name in options.models:
+        model_registry.get(name)
+    for calculator in options.calculators.values():
+        if isinstance(calculator, str):
+            prepare.check_target(calculator)
+    if options.resources.python is not None:
+        environments.interpreter(options.resources.python)
+
+
 @contextlib.contextmanager
 def _prepared(options: RunOptions, reporter: Reporter) -> Iterator[list[Prepared]]:
     """All models of the run, known to load before the first case is asked."""
     logs, resources = options.results / "logs", options.resources
-    if not options.models and not options.calculators:
-        raise BadInput("no model to run: give --models NAME,NAME or --calculator package.module:factory")
     models: list[Prepared] = []
     try:
         for name in dict.fromkeys(options.models):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette, told apart with any common colour blindness."""
 DASHES = ("solid", "dash", "dot", "dashdot")
-"""A second mark of a model, for print in grey and for more models than colours."""
+"""What tells models apart that share a colour because there are more models than colours."""
 _PANELS_A_ROW = 3
 
 
@@ -74,6 +74,7 @@ def exceedance(analysis: Analysis, panels: Sequence[Panel], case: str) -> go.Fig
 def _line(analysis: Analysis, panel: Panel, model: str, number: int, *, in_legend: bool) -> go.Scatter:
     import plotly.graph_objects as go
 
+    dash = DASHES[number // len(COLOURS) % len(DASHES)]
     scores = analysis.scores[model]
     far = [(abs(scores[case_id].get(panel.score, np.nan) - panel.ideal), case_id) for case_id in scores]
     known = [pair for pair in far if np.isfinite(pair[0])]
@@ -84,7 +85,7 @@ def _line(analysis: Analysis, panel: Panel, model: str, number: int, *, in_legen
         y=[share[0] if share else 0.0, *share],
         text=["all that are beyond", *(case_id for _, case_id in beyond)],
         mode="lines+markers",
-        line={"shape": "vh", "color": COLOURS[number % len(COLOURS)], "dash": DASHES[number % len(DASHES)], "width": 2},
+        line={"shape": "vh", "color": COLOURS[number % len(COLOURS)], "dash": dash, "width": 2},
         marker={"size": 4},
         name=model,
         legendgroup=model,

@@ -170,7 +170,8 @@ def emt() -> Model:
     from forcegauge.models.ase_calculator import AseModel
 
     elements = tuple(sorted(atomic_numbers[symbol] for symbol in parameters))
-    return AseModel(EMT(), elements=elements, identity="ase emt", is_conservative=True)
+    given = ("energy", "forces", "stress")  # it offers magnetic moments too, all of them zero
+    return AseModel(EMT(), elements=elements, identity="ase emt", is_conservative=True, properties=given)
 
 
 POTENTIALS: dict[str, Callable[..., Model]] = {

@@ -36,6 +36,7 @@ class AseModel:
         elements: atomic numbers that it was made for, empty for all.
         identity: instead of the calculator's own.
         is_conservative: whether its forces are the gradient of its energy, None where unknown.
+        properties: those to use, where it claims more than it has; otherwise all that it implements.
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class AseModel:
         elements: Sequence[int] = (),
         identity: str | None = None,
         is_conservative: bool | None = None,
+        properties: Sequence[str] | None = None,
     ) -> None:
         self.calculator = calculator
         self.identity = str(getattr(calculator, "identity", "") if identity is None else identity)
-        offered = getattr(calculator, "implemented_properties", None) or ("energy", "forces")
+        offered = properties or getattr(calculator, "implemented_properties", None) or ("energy", "forces")
         self.capabilities = Capabilities(
             elements=tuple(elements),
             properties=tuple(name for name in PROPERTIES if name in offered),

@@ -72,7 +72,7 @@ def discontinuous(step_ev: float = 0.5, at_bonds: float = 1.3) -> BrokenModel:
     def change(distance: Floats, energy: Floats, first: Integers, second: Integers) -> Floats:
         return energy + step_ev * (distance < at_bonds * contact(first, second))
 
-    return BrokenModel("broken discontinuous", _changed(change))
+    return BrokenModel("broken discontinuous", _changed(change), is_conservative=False)
 
 
 def nan(below_bonds: float = 0.8) -> BrokenModel:

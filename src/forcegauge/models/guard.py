@@ -114,7 +114,7 @@ def _finite(predictions: Predictions) -> Predictions:
         values = getattr(predictions, name)
         if values is None:
             continue
-        bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        bad = ~np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
         rows = np.flatnonzero(bad) if name in ("energy", "stress") else np.unique(owner[bad])
         for row in rows.tolist():
             broken.setdefault(row, []).append(name)

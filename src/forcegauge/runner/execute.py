@@ -25,6 +25,7 @@ BATCH_S = 2.0
 """How long a batch should keep a worker: long against a round trip, short against a crash that loses it."""
 SLICE_S = 5.0
 """How long a worker goes on with a relaxation before it hands the states back."""
+_FIRST_BATCH_PARTS = 16
 _ATOMS_IN_BATCH = 200_000
 _ATOMS_IN_WINDOW = 1_000_000
 _POLL_S = 0.25
@@ -135,6 +136,8 @@ class Execution:
 
     def _step(self) -> bool:
         self._fill_window()
+        if self._is_over():
+            self._abandon_unasked()
         for seat in self._seats:
             if seat.batch is None:
                 self._dispatch(seat)
@@ -170,6 +173,16 @@ class Execution:
             self._proceed(conversation, parts, self._seats[0].worker)
             queued += sum(part.cost for part in parts)
             atoms += self._open.get(conversation, 0)
+
+    def _abandon_unasked(self) -> None:
+        """Let go of the cases for which nothing has been computed yet: the time is over."""
+        in_hand = {part.conversation for seat in self._seats if seat.batch for part in seat.batch.parts}
+        in_hand |= {part.conversation for group in self._suspects for part in group}
+        unasked = {one for one in self._open if one not in in_hand and not one.wall_s}
+        for conversation in unasked:
+            conversation.close()
+            del self._open[conversation]
+        self._queue = deque(part for part in self._queue if part.conversation not in unasked)
 
     def _converse(self, task: Task) -> Conversation:
         return Conversation(task, self._capabilities, self._store.journal_get(task.key), self._checkpoints)
@@ -224,9 +237,9 @@ class Execution:
     # Batches
 
     def _target_cost(self) -> float:
-        """Edges and angles that keep a worker for BATCH_S; until its speed is known, what the model calls a batch."""
+        """Edges and angles that keep a worker for BATCH_S; until its speed is known, a small share of a batch."""
         seconds = min(BATCH_S, self._limits.timeout_s / 10)
-        return self._cost_per_s * seconds or self._capabilities.batch_cost
+        return self._cost_per_s * seconds or self._capabilities.batch_cost / _FIRST_BATCH_PARTS
 
     def _dispatch(self, seat: _Seat) -> None:
         parts: list[Part] = []

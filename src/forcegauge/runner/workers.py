@@ -274,11 +274,11 @@ def _environment(source: Path, threads: int) -> dict[str, str]:
     }
 
 
-def _last_lines(path: Path, count: int = 15) -> str:
+def _last_lines(path: Path, count: int = 40) -> str:
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
-            stream.seek(max(0, size - 8192))
+            stream.seek(max(0, size - 32768))
             text = stream.read().decode(errors="replace")
     except OSError:
         return ""

@@ -4,12 +4,14 @@
 imported until one of them is used.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from forcegauge.version import __version__
 
 if TYPE_CHECKING:
-    from forcegauge.api import analyse, rank, report, run
+    from forcegauge.api import analyse, rank, run
+    from forcegauge.report import write_report as report
 
 __all__ = ["__version__", "analyse", "rank", "report", "run"]
 
@@ -17,9 +19,9 @@ __all__ = ["__version__", "analyse", "rank", "report", "run"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'forcegauge' has no attribute '{name}'; it has {', '.join(__all__)}")
-    from forcegauge import api
-
-    return getattr(api, name)
+    if name == "report":  # the part of this name, which can be called
+        return import_module("forcegauge.report")
+    return getattr(import_module("forcegauge.api"), name)
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,6 @@ from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 
 from forcegauge.benchmarks.base import Mode
-from forcegauge.report import write_report
 from forcegauge.runner import run as runs
 from forcegauge.runner.prepare import Resources
 from forcegauge.runner.progress import Silent, reporter
@@ -101,8 +100,3 @@ def analyse(results: str | Path, mode: Mode = "default") -> list[BenchmarkResult
 def rank(results: str | Path, mode: Mode = "default") -> Ranking:
     """Ranks of the models of a results folder."""
     return rank_results(Path(results), mode)
-
-
-def report(results: str | Path, output: str | Path = "report.html", mode: Mode = "default") -> Path:
-    """Write the one-file report and give back its path."""
-    return write_report(Path(results), Path(output), mode)

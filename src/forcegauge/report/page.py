@@ -24,18 +24,20 @@ from forcegauge.version import __version__
 _ASSETS = Path(__file__).parent / "assets"
 
 
-def write_report(results: str | Path | Sequence[BenchmarkResult], path: str | Path, mode: Mode = "default") -> Path:
+def write_report(
+    results: str | Path | Sequence[BenchmarkResult], output: str | Path = "report.html", mode: Mode = "default"
+) -> Path:
     """Write the page and give back its path; an existing file is replaced only by a whole new one.
 
     Args:
         results: a results folder, or what :func:`forcegauge.scoring.analyse` gave.
-        path: of the HTML file; its folder must exist.
+        output: path of the HTML file; its folder must exist.
         mode: as for ``analyse``; only used with a folder.
 
     Raises:
         BadInput: nothing to show, or the file cannot be written.
     """
-    path = Path(path)
+    path = Path(output)
     if path.is_dir() or not path.parent.is_dir():
         found = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise BadInput(f"cannot write the report to {path}: {found}; give the path of a file with --output")

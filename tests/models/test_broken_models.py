@@ -65,11 +65,11 @@ def test_nan_is_a_failure_of_the_short_distances_alone():
 
 @pytest.mark.parametrize("burn", [False, True])
 def test_slow_takes_its_time_for_each_structure(burn):
-    model = broken.slow(seconds=0.02, burn=burn)
+    model = broken.slow(seconds=0.04, burn=burn)
     start, computing = time.perf_counter(), time.process_time()
     ask(model, [bulk("Cu")] * 5)
-    assert time.perf_counter() - start >= 0.1
-    assert (time.process_time() - computing > 0.05) == burn
+    assert time.perf_counter() - start >= 0.2
+    assert (time.process_time() - computing > 0.02) == burn  # a loaded machine gives a part of the 0.2 s
 
 
 @pytest.mark.parametrize(

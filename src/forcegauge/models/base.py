@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.metadata
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,9 @@ def load(spec: Mapping[str, Any]) -> Loaded:
         ModelUnavailable: it does not load, or is not what was asked for; one line.
     """
     name, options = _adapter(spec)
+    # Read when torch's OpenMP starts. Threads that wait by spinning make a model a hundred times slower as soon as
+    # anything else wants the cores; threads that sleep cost nothing measurable on an idle machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         module = importlib.import_module(f"forcegauge.models.{name}")
         model: Identified = module.load(device=spec.get("device") or "cpu", threads=spec.get("threads"), **options)

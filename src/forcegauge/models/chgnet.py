@@ -25,7 +25,7 @@ ADAPTER_VERSION = 1
 PACKAGES = ("chgnet", "torch", "numpy", "scipy", "ase")
 
 _CHECKPOINTS = {"0.3.0": "0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar"}
-_EDGE_CAP = 20_000  # 1 GB with a gradient; larger batches gain nothing on a CPU
+_EDGE_CAP = 20_000  # 0.7 GB of memory in all with a gradient; more gains nothing on a CPU
 
 
 class ChgnetModel(GraphModel):

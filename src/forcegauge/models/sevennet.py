@@ -24,7 +24,7 @@ ADAPTER_VERSION = 1
 PACKAGES = ("sevenn", "e3nn", "torch", "torch-geometric", "numpy", "scipy", "ase")
 
 _CHECKPOINTS = ("7net-0",)
-_EDGE_CAP = 6_000  # 1.5 GB with a gradient; larger batches gain nothing on a CPU
+_EDGE_CAP = 6_000  # 1.3 GB of memory in all with a gradient; more gains nothing on a CPU
 
 
 class SevennetModel(GraphModel):

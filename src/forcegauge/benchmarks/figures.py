@@ -58,7 +58,11 @@ def exceedance(analysis: Analysis, panels: Sequence[Panel], case: str) -> go.Fig
         for number, model in enumerate(analysis.scores):
             figure.add_trace(_line(analysis, panel, model, number, in_legend=place == 0), **where)
         figure.update_xaxes(title_text=panel.title, title_standoff=6, **where)
-        if panel.floor:
+        if all(len(line.x) == 1 for line in figure.select_traces(**where)):
+            axes = {"showticklabels": False, "showgrid": False, "zeroline": False}
+            figure.update_xaxes(**axes, range=[0, 1], **where).update_yaxes(**axes, range=[0, 1], **where)
+            figure.add_annotation(text="every case at the ideal", x=0.5, y=0.5, showarrow=False, **where)
+        elif panel.floor:
             figure.update_xaxes(type="log", exponentformat="power", dtick=1, **where)
         title = f"{case} at least so far off (%)" if where["col"] == 1 else None
         figure.update_yaxes(title_text=title, title_standoff=6, rangemode="tozero", **where)

@@ -174,6 +174,8 @@ def _prepared(options: RunOptions, reporter: Reporter) -> Iterator[list[Prepared
                 models.append(prepare.prepare_factory(name, calculator, resources, logs, reporter.say))
             else:
                 models.append(prepare.prepare_calculator(name, calculator, resources))
+        for waiting in models[1:]:
+            waiting.close()  # known to load; ten loaded models would fill the memory until their turn
         yield models
     finally:
         for model in models:

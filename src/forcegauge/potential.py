@@ -7,6 +7,7 @@ conversation (the runner, or :func:`converse` for one alone) answers it with ``s
 from __future__ import annotations
 
 import types
+from bisect import bisect_left
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -52,12 +53,12 @@ class Capabilities:
     batch_cost: float = 50_000.0
 
     def cost(self, structures: Structures) -> Floats:
-        """[n_structures], edges and angles of each graph by estimate; never below one per atom."""
+        """[n_structures], edges and angles of each graph by estimate; never below one per atom, nor below one."""
         n_atoms = structures.n_atoms.astype(float)
         cost = n_atoms * structures.neighbours(self.cutoff_angstrom or 6.0)
         if self.angle_cutoff_angstrom:
             cost = cost + n_atoms * structures.neighbours(self.angle_cutoff_angstrom) ** 2
-        floored: Floats = np.maximum(cost, n_atoms)
+        floored: Floats = np.maximum(cost, np.maximum(n_atoms, 1.0))
         return floored
 
     def accepts(self, elements: Iterable[int]) -> bool:
@@ -142,7 +143,8 @@ class Predictions(Sequence[Prediction]):
                 for row, (count, answer) in enumerate(zip(counts, answers, strict=True))
             ]
             stacked = name in ("energy", "stress")
-            columns[name] = np.array(rows) if stacked else np.concatenate(rows) if rows else np.zeros((0, 3))
+            empty = _column(name, 0, None)
+            columns[name] = np.array(rows).reshape(-1, *np.shape(empty)) if stacked else np.concatenate([empty, *rows])
         return cls(n_atoms=structures.n_atoms, failures=failures, **columns)
 
     @classmethod
@@ -165,14 +167,14 @@ class Predictions(Sequence[Prediction]):
 
     def take(self, start: int, stop: int) -> Predictions:
         """The predictions from ``start`` to before ``stop``."""
-        offsets = np.concatenate([[0], np.cumsum(self.n_atoms)])
-        rows, atoms = slice(start, stop), slice(int(offsets[start]), int(offsets[stop]))
+        rows, atoms = slice(start, stop), slice(self._offsets[start], self._offsets[stop])
         fields: dict[str, Any] = {
             name: value[atoms if name in ("forces", "magmoms") else rows]
             for name in ("n_atoms", *PROPERTIES)
             if (value := getattr(self, name)) is not None
         }
-        failures = {row - start: failure for row, failure in self.failures.items() if start <= row < stop}
+        first, last = bisect_left(self._failed_rows, start), bisect_left(self._failed_rows, stop)
+        failures = {row - start: self.failures[row] for row in self._failed_rows[first:last]}
         return type(self)(**fields, failures=failures)
 
     def as_dict(self) -> dict[str, Any]:
@@ -185,6 +187,14 @@ class Predictions(Sequence[Prediction]):
         """The predictions that :meth:`as_dict` described."""
         failures = {int(row): Failure.from_dict(failure) for row, failure in fields["failures"].items()}
         return cls(**{**fields, "failures": failures})
+
+    @cached_property
+    def _offsets(self) -> list[int]:
+        return [0, *np.cumsum(self.n_atoms).tolist()]
+
+    @cached_property
+    def _failed_rows(self) -> list[int]:
+        return sorted(self.failures)
 
     @property
     def energies(self) -> Floats:
@@ -265,9 +275,14 @@ class Question:
         """Questions of one kind may share a batch."""
         return digest([self.procedure, dict(self.settings), list(self.properties)])
 
-    def digest(self) -> str:
+    @cached_property
+    def identity(self) -> str:
         """A hash of the whole question, the journal's guard against a benchmark that changed its mind."""
         return digest([self.kind, self.structures.as_arrays()])
+
+    def answer_to_nothing(self) -> Answer:
+        """The answer where there are no structures."""
+        return Finished([]) if self.procedure else Predictions.from_answers(self.structures, self.properties, [])
 
     def read(self, fields: Mapping[str, Any]) -> Answer:
         """The answer that its ``as_dict`` described."""

@@ -146,9 +146,9 @@ class Structures(Sequence[Atoms]):
     def neighbours(self, cutoff: float) -> Floats:
         """[n_structures], roughly how many neighbours an atom has within ``cutoff`` Å, for cutting batches."""
         sphere = 4.0 / 3.0 * np.pi * cutoff**3
-        volumes = np.abs(np.linalg.det(self.cells))
-        faces = np.linalg.norm(np.cross(self.cells[:, [1, 2, 0]], self.cells[:, [2, 0, 1]]), axis=2)
         with np.errstate(divide="ignore", invalid="ignore"):
+            volumes = np.abs(np.linalg.det(self.cells))
+            faces = np.linalg.norm(np.cross(self.cells[:, [1, 2, 0]], self.cells[:, [2, 0, 1]]), axis=2)
             dense = self.n_atoms / volumes * sphere
             heights = volumes[:, None] / faces
         # Without images in reach an atom has no more neighbours than there are other atoms, at a solid's density.

@@ -139,7 +139,7 @@ def test_facts_name_the_model_to_the_bit():
         {"adapter": "analytic", "options": {"potential": "morse", "depth_ev": 1.0}, "dtype": "float64"}
     ).facts()
     assert facts["weights"] == "morse"
-    assert facts["options"] == {"potential": "morse", "depth_ev": 1.0, "dtype": "float64"}
+    assert facts["options"] == {"potential": "morse", "depth_ev": 1.0}
     assert facts["adapter_version"] >= 1
     assert facts["capabilities"]["is_conservative"] is True
 

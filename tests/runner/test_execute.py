@@ -17,7 +17,7 @@ def test_questions_of_all_cases_travel_in_one_batch(execute, records):
     model = CountingModel()
     outcome = execute(model, make_benchmark())
     assert outcome.n_done == 4
-    assert model.calls == [(12, frozenset({"energy"}))]
+    assert model.calls == [(3, frozenset({"energy"})), (9, frozenset({"energy"}))]  # the first measures the speed
     sound = CountingModel()
     for case_id, record in records().items():
         distance = 1.2 + 0.1 * int(case_id[-1])
@@ -52,9 +52,9 @@ def test_only_what_is_asked_is_computed_and_kinds_do_not_mix(execute):
 
     model = CountingModel()
     execute(model, make_benchmark(both))
-    assert sorted(model.calls, key=str) == sorted(
-        [(4, frozenset({"energy"})), (4, frozenset({"energy", "forces"}))], key=str
-    )
+    sizes = {kind: sum(size for size, one in model.calls if one == kind) for kind in {one for _, one in model.calls}}
+    assert sizes == {frozenset({"energy"}): 4, frozenset({"energy", "forces"}): 4}
+    assert len(model.calls) == 3
 
 
 def test_a_later_question_may_use_an_earlier_answer(execute, records):
@@ -69,7 +69,8 @@ def test_a_later_question_may_use_an_earlier_answer(execute, records):
 
     model = CountingModel()
     execute(model, make_benchmark(chain))
-    assert [size for size, _ in model.calls] == [4, 4, 4]
+    assert len(model.calls) <= 4  # the first question goes alone, the rest of all cases together
+    assert sum(size for size, _ in model.calls) == 12
     for record in records().values():
         assert (np.diff(record.outcome["energy"]) < 0).all()
 

@@ -81,7 +81,7 @@ def run(  # noqa: PLR0913, PLR0917 - typer reads the options off the signature
     options = RunOptions(
         results=results,
         models=_names(models),
-        calculators=dict(_calculator(text) for text in calculator or []),
+        calculators=_calculators(calculator or []),
         benchmarks=_names(benchmarks),
         suite=suite,
         preset=preset,
@@ -156,6 +156,12 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _calculator(text: str) -> tuple[str, str]:
-    name, equals, target = text.partition("=")
-    return (name, target) if equals else (text, text)
+def _calculators(texts: list[str]) -> dict[str, str]:
+    """Target by name; a target without a name is its own."""
+    named: dict[str, str] = {}
+    for text in texts:
+        name, equals, target = text.partition("=")
+        if name in named:
+            raise BadInput(f"--calculator {text}: two calculators are called {name}")
+        named[name] = target if equals else text
+    return named

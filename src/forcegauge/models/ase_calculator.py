@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ase import Atoms
-from ase.calculators.calculator import PropertyNotImplementedError
 
 from forcegauge.errors import BadInput, Failure
 from forcegauge.potential import PROPERTIES, Capabilities, Prediction
@@ -66,7 +65,7 @@ class AseModel:
         atoms.calc = self.calculator
         try:
             return Prediction(**{name: getter(atoms) for name, getter in _GETTERS.items() if name in properties})
-        except PropertyNotImplementedError as error:
+        except NotImplementedError as error:  # ASE's PropertyNotImplementedError is one
             return Failure("not_implemented", f"the calculator does not give {error}")
         except MemoryError:
             return Failure("out_of_memory", f"no memory left for {len(atoms)} atoms")

@@ -84,9 +84,8 @@ def load(spec: Mapping[str, Any]) -> Loaded:
         asked = spec.get("factory") or name
         raise ModelUnavailable(f"{asked} does not load: {type(error).__name__}: {_first_line(error)}") from error
     _check(spec, model)
-    dtype = {"dtype": spec["dtype"]} if spec.get("dtype") else {}
     named = {key: value for key, value in options.items() if key != "path"}
-    return Loaded(model, model.identity, {**named, **dtype}, module.ADAPTER_VERSION, versions(module.PACKAGES))
+    return Loaded(model, model.identity, named, module.ADAPTER_VERSION, versions(module.PACKAGES))
 
 
 def _adapter(spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -34,7 +34,8 @@ _MANIFEST = "forcegauge-environment.json"
 _SHOWN_LINES = 12
 _LOCK_SCRIPT = (
     "import importlib.metadata as m, json\n"
-    "print(json.dumps({d.metadata['Name'].lower().replace('_', '-'): d.version for d in m.distributions()}))"
+    "found = [(d.metadata['Name'], d.version) for d in m.distributions()]\n"
+    "print(json.dumps({name.lower().replace('_', '-'): version for name, version in found if name}))"
 )
 _VERSION_SCRIPT = "import platform; print(platform.python_version())"
 
@@ -221,7 +222,8 @@ def _run(name: str, command: Sequence[str], output: Any, log: Path) -> None:
 
 def _lock(python: Path) -> dict[str, str]:
     done = subprocess.run([python, "-I", "-c", _LOCK_SCRIPT], capture_output=True, text=True, check=True)
-    tools = ("pip", "setuptools", "wheel", "uv")  # how packages got in does not change what they compute
+    # How packages got in does not change what they compute, and adapters have versions of their own.
+    tools = ("pip", "setuptools", "wheel", "uv", "forcegauge")
     versions: dict[str, str] = json.loads(done.stdout)
     return {package: version for package, version in sorted(versions.items()) if package not in tools}
 

@@ -38,7 +38,8 @@ def _refusals(capabilities: Capabilities, structures: Structures, properties: fr
     if lacking:
         failure = Failure("not_implemented", f"the model gives no {', '.join(lacking)}")
         return dict.fromkeys(range(len(structures)), failure)
-    volumes = np.abs(np.linalg.det(structures.cells))
+    with np.errstate(invalid="ignore"):  # a cell that is not finite is told below
+        volumes = np.abs(np.linalg.det(structures.cells))
     solid = structures.pbc.all(axis=1) & (volumes > 0)
     reasons = [
         (structures.n_atoms == 0, "a structure without atoms"),
@@ -61,7 +62,8 @@ def _unsupported(capabilities: Capabilities, structures: Structures) -> dict[int
     foreign = ~np.isin(structures.numbers, capabilities.elements)
     failures = {}
     for row in np.unique(structures.owner[foreign]).tolist():
-        strangers = np.unique(structures.numbers[foreign & (structures.owner == row)])
+        atoms = slice(*structures.offsets[row : row + 2].tolist())
+        strangers = np.unique(structures.numbers[atoms][foreign[atoms]])
         names = ", ".join(chemical_symbols[number] for number in strangers)
         failures[row] = Failure("unsupported_element", f"the model was not made for {names}")
     return failures

@@ -55,7 +55,7 @@ def number(value: float, digits: int = 4, ideal: float = 0.0) -> str:
     Args:
         value: to be shown.
         digits: significant ones; whole numbers up to a million keep all of theirs.
-        ideal: two significant digits of the distance from it are kept too, so that 1.0003 does not read 1.
+        ideal: two significant digits of a distance of 1e-5 or more from it are kept too: 1.0003 does not read 1.
     """
     if math.isnan(value):
         return "–"
@@ -66,7 +66,7 @@ def number(value: float, digits: int = 4, ideal: float = 0.0) -> str:
         mantissa, exponent = f"{value:.2e}".split("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
     digits = max(digits, len(str(int(magnitude))))
-    if 1e-7 < abs(value - ideal) < magnitude:
+    if 1e-5 <= abs(value - ideal) < magnitude:
         digits = max(digits, 2 + _leading_digit(magnitude) - _leading_digit(abs(value - ideal)))
     return f"{value:.{digits}g}".replace("-", "−")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 PILOT_CASES = 50
 MIN_CASES = 3
@@ -18,29 +18,50 @@ def pilot_seconds(budget_s: float, n_models: int) -> float:
     return min(_PILOT_LIMIT_S, _PILOT_SHARE * budget_s) / max(n_models, 1)
 
 
-def cost_per_case(seconds: float, worker_seconds: Mapping[str, float], done: Mapping[str, int]) -> dict[str, float]:
-    """Wall seconds per case by benchmark, the run's own cost included.
+def seconds_for(
+    share: float, costs: Sequence[Mapping[str, float]], left: Sequence[Mapping[str, Sequence[bool]]]
+) -> list[float]:
+    """[n_models], seconds that a share of every benchmark's cases would take each model, finished ones left out.
 
     Args:
-        seconds: wall time of the pilot.
-        worker_seconds: spent on its cases, by benchmark.
-        done: cases finished, by benchmark; a benchmark without any is left out.
+        share: of the cases, from the first.
+        costs: seconds per case by benchmark, of each model.
+        left: whether each case is still to be done, by benchmark, of each model.
     """
-    whole = sum(worker_seconds.values())
-    shares = {name: spent / whole if whole > 0 else 1 / len(done) for name, spent in worker_seconds.items()}
-    return {name: seconds * shares[name] / count for name, count in done.items() if count}
+    return [
+        sum(cost[name] * sum(cases[: cases_kept(share, len(cases))]) for name, cases in unfinished.items())
+        for cost, unfinished in zip(costs, left, strict=True)
+    ]
 
 
-def affordable_share(costs: Mapping[str, Mapping[str, float]], sizes: Mapping[str, int], left_s: float) -> float:
-    """The share of every benchmark's cases that all models together can do in the time left.
+def affordable_share(
+    costs: Sequence[Mapping[str, float]], left: Sequence[Mapping[str, Sequence[bool]]], left_s: float
+) -> float:
+    """The largest share of every benchmark's cases that all models together can do in the time left."""
+    low, high = 0.0, 1.0
+    if sum(seconds_for(high, costs, left)) <= _RESERVE * left_s:
+        return high
+    for _ in range(20):
+        middle = (low + high) / 2
+        fits = sum(seconds_for(middle, costs, left)) <= _RESERVE * left_s
+        low, high = (middle, high) if fits else (low, middle)
+    return low
 
-    Args:
-        costs: seconds per case, by model, by benchmark.
-        sizes: number of cases, by benchmark.
-        left_s: seconds left.
-    """
-    whole = sum(cost * sizes[name] for by_benchmark in costs.values() for name, cost in by_benchmark.items())
-    return 1.0 if whole <= 0 else min(1.0, max(0.0, _RESERVE * left_s / whole))
+
+def deadlines(
+    costs: Sequence[Mapping[str, float]],
+    left: Sequence[Mapping[str, Sequence[bool]]],
+    share: float,
+    now: float,
+    deadline: float,
+) -> Iterator[float]:
+    """When each model's time is over: what it is expected to need, stretched so that all together end in time."""
+    needed = seconds_for(share, costs, left)
+    whole = sum(needed) or 1.0
+    spent = 0.0
+    for seconds in needed:
+        spent += seconds
+        yield now + max(deadline - now, 0.0) * (spent / whole if sum(needed) else 1.0)
 
 
 def cases_kept(share: float, size: int) -> int:

@@ -28,7 +28,7 @@ class Checkpoints:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".new")
         with fresh.open("wb") as stream:
-            stream.write(pack({"question": question.digest(), "state": dict(state)}))
+            stream.write(pack({"question": question.identity, "state": dict(state)}))
             stream.flush()
             os.fsync(stream.fileno())
         fresh.replace(path)
@@ -39,7 +39,7 @@ class Checkpoints:
         if not path.exists():
             return None
         kept = unpack(path.read_bytes())
-        return dict(kept["state"]) if kept["question"] == question.digest() else None
+        return dict(kept["state"]) if kept["question"] == question.identity else None
 
     def clear(self, key: str) -> None:
         """Forget a case whose record is committed."""

@@ -71,6 +71,7 @@ class _Asked:
     parts: list[Part] = field(default_factory=list)
     known: Answer | None = None
     seconds: float = 0.0
+    is_journalled: bool = False
 
     def answer(self) -> Answer | None:
         if self.known is None and all(part.answer is not None for part in self.parts):
@@ -181,11 +182,14 @@ class Conversation:
         question = asked.question
         if asked.number in self._journal:
             noted, answer = self._journal[asked.number]
-            if noted == question.digest():
-                asked.known = question.read(unpack(answer))
+            if noted == question.identity:
+                asked.known, asked.is_journalled = question.read(unpack(answer)), True
                 return []
+        if not len(question.structures):
+            asked.known = question.answer_to_nothing()
+            return []
         asked.parts = self._long_parts(place) if question.procedure else self._short_parts(place)
-        asked.answer()  # a question about nothing, or one whose states are all done, is answered already
+        asked.answer()  # the states of a long question may all be done already
         return [part for part in asked.parts if part.answer is None]
 
     def _short_parts(self, place: int) -> list[Part]:
@@ -211,9 +215,9 @@ class Conversation:
 
     def _remember(self, asked: Sequence[_Asked]) -> None:
         self.fresh += [
-            (one.number, one.question.digest(), pack(one.known.as_dict()))
+            (one.number, one.question.identity, pack(one.known.as_dict()))
             for one in asked
-            if one.known is not None and one.number not in self._journal
+            if one.known is not None and not one.is_journalled
         ]
 
     def _finish(self, value: Any) -> None:
@@ -223,12 +227,18 @@ class Conversation:
         elif set(value.arrays) != set(schema):
             found, wanted = ", ".join(sorted(value.arrays)), ", ".join(sorted(schema))
             self.outcome = Failure("bug", f"the benchmark returned the arrays {found}; its schema has {wanted}")
+        elif wrong := [name for name, array in value.arrays.items() if not _is_numeric(array)]:
+            self.outcome = Failure("bug", f"the benchmark returned {wrong[0]} as something else than a numpy array")
         else:
             self.outcome = value
 
 
 def _are_questions(value: Any) -> bool:
     return isinstance(value, tuple) and bool(value) and all(isinstance(one, Question) for one in value)
+
+
+def _is_numeric(array: Any) -> bool:
+    return isinstance(array, np.ndarray) and not array.dtype.hasobject
 
 
 def _cuts(costs: Floats, cap: float) -> list[int]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import select
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from forcegauge.errors import Failure, ModelUnavailable
@@ -18,16 +17,16 @@ from forcegauge.runner.conversation import Conversation, Part
 from forcegauge.runner.plan import Task
 from forcegauge.runner.prepare import Prepared
 from forcegauge.runner.progress import Reporter
-from forcegauge.runner.workers import Worker
+from forcegauge.runner.workers import Worker, is_readable
 from forcegauge.structures import Structures
 
 BATCH_S = 2.0
 """How long a batch should keep a worker: long against a round trip, short against a crash that loses it."""
 SLICE_S = 5.0
 """How long a worker goes on with a relaxation before it hands the states back."""
-_FIRST_BATCH_PARTS = 16
 _ATOMS_IN_BATCH = 200_000
 _ATOMS_IN_WINDOW = 1_000_000
+_FILL_S = 0.3  # cases are begun for so long at a stretch, then the workers are looked after
 _POLL_S = 0.25
 
 
@@ -51,14 +50,14 @@ class _Batch:
     identifier: int
     parts: list[Part]
     cost: float
-    limit_s: float
+    left_s: float
 
 
 @dataclass(eq=False)
 class _Seat:
-    """A place for a worker, filled again when its worker dies."""
+    """A place for a worker, hired when there is something to ask and again when it died."""
 
-    worker: Worker
+    worker: Worker | None = None
     batch: _Batch | None = None
 
 
@@ -68,17 +67,11 @@ class Outcome:
 
     Args:
         n_done: cases finished by this run.
-        seconds: wall time.
         stopped: why the run ended before its plan, or empty.
-        seconds_by_benchmark: worker seconds spent, by benchmark name.
-        done_by_benchmark: cases finished, by benchmark name.
     """
 
     n_done: int = 0
-    seconds: float = 0.0
     stopped: str = ""
-    seconds_by_benchmark: dict[str, float] = field(default_factory=dict)
-    done_by_benchmark: dict[str, int] = field(default_factory=dict)
 
 
 class Execution:
@@ -103,7 +96,7 @@ class Execution:
         self._checkpoints = Checkpoints(store.folder / "checkpoints")
         self._limits = limits
         self._reporter = reporter
-        self._seats = [_Seat(model.hire()) for _ in range(min(workers, len(tasks)))]
+        self._seats = [_Seat() for _ in range(min(workers, len(tasks)))]
         self._open: dict[Conversation, int] = {}
         self._queue: deque[Part] = deque()
         self._suspects: deque[list[Part]] = deque()
@@ -114,21 +107,23 @@ class Execution:
 
     def run(self) -> Outcome:
         """Work until every task is finished, the time is over, or the model no longer starts."""
-        start = time.monotonic()
         try:
             while not self._outcome.stopped and self._step():
                 pass
+            return self._outcome
         finally:
-            self._commit()
-            for conversation in self._open:
-                conversation.close()
-            self._dismiss()
-        self._outcome.seconds = time.monotonic() - start
-        return self._outcome
+            try:
+                self._commit()
+            finally:
+                for conversation in self._open:
+                    conversation.close()
+                self._dismiss()
 
     def _dismiss(self) -> None:
         """Leave idle workers to the model; one that is still busy was interrupted and is ended."""
         for seat in self._seats:
+            if seat.worker is None:
+                continue
             if seat.batch is None and not self._outcome.stopped:
                 self._model.ready.append(seat.worker)
             else:
@@ -139,7 +134,7 @@ class Execution:
         if self._is_over():
             self._abandon_unasked()
         for seat in self._seats:
-            if seat.batch is None:
+            if seat.batch is None and not self._outcome.stopped:
                 self._dispatch(seat)
         self._commit()
         busy = [seat for seat in self._seats if seat.batch is not None]
@@ -148,8 +143,10 @@ class Execution:
         for seat in self._ready(busy):
             self._collect(seat)
         for seat in busy:
-            if seat.batch is not None and (failure := seat.worker.check(seat.batch.limit_s)) is not None:
-                self._bury(seat, failure)
+            if seat.batch is not None and seat.worker is not None:
+                failure = seat.worker.check(seat.batch.left_s, self._limits.timeout_s)
+                if failure is not None:
+                    self._bury(seat, failure)
         return True
 
     def _is_over(self) -> bool:
@@ -159,18 +156,21 @@ class Execution:
 
     def _fill_window(self) -> None:
         """Begin cases until there is enough for every worker's next batch."""
-        wanted = self._target_cost() * (len(self._seats) + 1)
+        wanted = max(self._target_cost(), self._capabilities.batch_cost) * (len(self._seats) + 1)
         queued = sum(part.cost for part in self._queue)
         atoms = sum(self._open.values())
-        while self._tasks and queued < wanted and atoms < _ATOMS_IN_WINDOW and not self._is_over():
+        until = time.monotonic() + _FILL_S
+        while self._tasks and atoms < _ATOMS_IN_WINDOW and not self._is_over():
+            if queued >= wanted or time.monotonic() > until:
+                break
             task = self._tasks.popleft()
-            conversation = self._converse(task)
+            conversation = Conversation(task, self._capabilities, self._store.journal_get(task.key), self._checkpoints)
             self._open[conversation] = 0
             parts = [] if task.refusal is not None else conversation.start()
             if task.refusal is not None:
                 conversation.close()
                 conversation.outcome = task.refusal
-            self._proceed(conversation, parts, self._seats[0].worker)
+            self._proceed(conversation, parts, None)
             queued += sum(part.cost for part in parts)
             atoms += self._open.get(conversation, 0)
 
@@ -184,10 +184,7 @@ class Execution:
             del self._open[conversation]
         self._queue = deque(part for part in self._queue if part.conversation not in unasked)
 
-    def _converse(self, task: Task) -> Conversation:
-        return Conversation(task, self._capabilities, self._store.journal_get(task.key), self._checkpoints)
-
-    def _proceed(self, conversation: Conversation, parts: Sequence[Part], worker: Worker) -> None:
+    def _proceed(self, conversation: Conversation, parts: Sequence[Part], worker: Worker | None) -> None:
         """Queue what a conversation asks next, or put it aside as finished."""
         for number, question, answer in conversation.fresh:
             self._store.journal_put(conversation.task.key, number, question, answer)
@@ -208,12 +205,8 @@ class Execution:
                 self._store.commit(self._record(conversation, provenance), conversation.task.case)
         for conversation, _ in self._finished:
             self._checkpoints.clear(conversation.task.key)
-            name = conversation.task.benchmark.name
-            self._reporter.advance(self._model.name, name, conversation.outcome)
-            self._outcome.n_done += 1
-            seconds, done = self._outcome.seconds_by_benchmark, self._outcome.done_by_benchmark
-            seconds[name] = seconds.get(name, 0.0) + conversation.wall_s
-            done[name] = done.get(name, 0) + 1
+            self._reporter.advance(self._model.name, conversation.task.benchmark.name, conversation.outcome)
+        self._outcome.n_done += len(self._finished)
         self._finished.clear()
 
     def _record(self, conversation: Conversation, provenance: Provenance) -> Record:
@@ -237,27 +230,43 @@ class Execution:
     # Batches
 
     def _target_cost(self) -> float:
-        """Edges and angles that keep a worker for BATCH_S; until its speed is known, a small share of a batch."""
-        seconds = min(BATCH_S, self._limits.timeout_s / 10)
-        return self._cost_per_s * seconds or self._capabilities.batch_cost / _FIRST_BATCH_PARTS
+        """Edges and angles that keep a worker for BATCH_S; nothing until its speed is known, so one part goes alone."""
+        return self._cost_per_s * min(BATCH_S, self._limits.timeout_s / 10)
 
     def _dispatch(self, seat: _Seat) -> None:
+        """Send the next batch, if there is any, to a worker that is hired for it if need be."""
         parts: list[Part] = []
         while not parts and (self._suspects or self._queue):
             parts = self._suspects.popleft() if self._suspects else self._cut_batch()
-            parts = [part for part in parts if part.answer is None]
+            parts = [part for part in parts if part.answer is None and not self._is_late(part)]
         if not parts:
             return
-        limit_s = max(part.conversation.seconds_left(part, self._limits.timeout_s) for part in parts)
+        if seat.worker is not None and not seat.worker.is_alive():  # it died idle, of nothing that was asked
+            seat.worker.close()
+            seat.worker = None
+        try:
+            worker = seat.worker = seat.worker or self._model.hire()
+        except ModelUnavailable as error:
+            self._lose(error)
+            return
+        left_s = max(part.conversation.seconds_left(part, self._limits.timeout_s) for part in parts)
         self._batches += 1
-        seat.batch = _Batch(self._batches, parts, sum(part.cost for part in parts), max(limit_s, 0.0))
-        seat.worker.ask({"id": seat.batch.identifier, **_message(parts)})
+        seat.batch = _Batch(self._batches, parts, sum(part.cost for part in parts), left_s)
+        worker.ask({"id": seat.batch.identifier, **_message(parts)})
+
+    def _is_late(self, part: Part) -> bool:
+        """Whether the time limit of a part's question is used up; then it is answered with that."""
+        if part.conversation.seconds_left(part, self._limits.timeout_s) > 0:
+            return False
+        late = Failure("timeout", f"not finished within the time limit of {self._limits.timeout_s:g} s")
+        self._answer(part, part.failed(late), 0.0, None)
+        return True
 
     def _cut_batch(self) -> list[Part]:
         """The oldest parts of one kind of question, up to the target cost."""
         parts: list[Part] = []
         others: list[Part] = []
-        cost, atoms, target = 0.0, 0, self._target_cost()
+        cost, atoms = 0.0, 0
         while self._queue:
             part = self._queue.popleft()
             if part.answer is not None:
@@ -266,6 +275,8 @@ class Execution:
                 others.append(part)
                 continue
             size = len(part.structures.numbers)
+            # A slice ends by the clock, however many structures share its steps.
+            target = self._capabilities.batch_cost if part.question.procedure else self._target_cost()
             if parts and (cost + part.cost > target or atoms + size > _ATOMS_IN_BATCH):
                 self._queue.appendleft(part)
                 break
@@ -276,15 +287,14 @@ class Execution:
 
     # Answers
 
-    def _ready(self, busy: Sequence[_Seat]) -> Iterable[_Seat]:
-        local = [seat for seat in busy if seat.worker.fileno() is None]
-        if local:
-            return local
-        by_file = {file: seat for seat in busy if (file := seat.worker.fileno()) is not None}
-        readable, _, _ = select.select(list(by_file), [], [], _POLL_S)
-        return [by_file[file] for file in readable]
+    def _ready(self, busy: Sequence[_Seat]) -> list[_Seat]:
+        by_file = {seat.worker.fileno(): seat for seat in busy if seat.worker is not None}
+        if None in by_file:  # a calculator in this process has answered already
+            return [seat for seat in busy if seat.worker is not None and seat.worker.fileno() is None]
+        return [by_file[file] for file in is_readable([file for file in by_file if file is not None], _POLL_S)]
 
     def _collect(self, seat: _Seat) -> None:
+        assert seat.worker is not None  # a busy seat has one
         try:
             messages = seat.worker.answers()
         except Failure as failure:
@@ -292,10 +302,9 @@ class Execution:
             return
         for message in messages:
             batch = seat.batch
-            if batch is None or message["id"] != batch.identifier:
-                continue
-            seat.batch = None
-            self._deal(batch, message, seat.worker)
+            if batch is not None and message["id"] == batch.identifier:
+                seat.batch = None
+                self._deal(batch, message, seat.worker)
 
     def _deal(self, batch: _Batch, message: dict[str, Any], worker: Worker) -> None:
         """Give every part its share of an answer."""
@@ -308,22 +317,13 @@ class Execution:
             part.conversation.peak_memory_bytes = int(message["peak_memory_bytes"])
             share = seconds * part.cost / batch.cost
             if isinstance(answer, Finished) and not answer.states[0]["is_done"]:
-                self._slice(part, answer.states[0], share, worker)
+                if part.answer is None:
+                    part.conversation.advance(part, answer.states[0], share)
+                    self._queue.append(part)
             else:
                 self._answer(part, answer, share, worker)
 
-    def _slice(self, part: Part, state: Mapping[str, Any], seconds: float, worker: Worker) -> None:
-        """Put a long question back into the queue, or end it where its time is over."""
-        if part.answer is not None:
-            return
-        part.conversation.advance(part, state, seconds)
-        if part.conversation.seconds_left(part, self._limits.timeout_s) > 0:
-            self._queue.append(part)
-        else:
-            late = Failure("timeout", f"not finished within the time limit of {self._limits.timeout_s:g} s")
-            self._answer(part, part.failed(late), 0.0, worker)
-
-    def _answer(self, part: Part, answer: Answer, seconds: float, worker: Worker) -> None:
+    def _answer(self, part: Part, answer: Answer, seconds: float, worker: Worker | None) -> None:
         if part.answer is None:  # else its question failed meanwhile
             parts = part.conversation.take(part, answer, seconds)
             if part.conversation.outcome is not None or parts:
@@ -332,20 +332,19 @@ class Execution:
     # Deaths
 
     def _bury(self, seat: _Seat, failure: Failure) -> None:
-        """Put another worker in the dead one's place and find out which question was to blame."""
-        batch, seat.batch = seat.batch, None
-        dead = seat.worker
+        """Empty the seat of a dead worker and find out which question was to blame."""
+        batch, dead = seat.batch, seat.worker
+        seat.batch = seat.worker = None
+        assert dead is not None  # only a worker can die
         dead.close()
         if batch is not None:
             self._blame(batch, failure, dead)
-        try:
-            seat.worker = self._model.start()
-        except ModelUnavailable as error:
-            self._lose(error, dead)
 
     def _blame(self, batch: _Batch, failure: Failure, dead: Worker) -> None:
         """Halve the batch; a question alone is put again, or answered with the failure."""
-        parts = batch.parts
+        parts = [part for part in batch.parts if part.answer is None]
+        if not parts:
+            return
         if len(parts) > 1:
             middle = len(parts) // 2
             self._suspects.extendleft([parts[middle:], parts[:middle]])
@@ -361,28 +360,26 @@ class Execution:
             part.conversation.replace(part, halves)
             self._suspects.extendleft([[half] for half in reversed(halves)])
         else:
-            self._answer(part, part.failed(failure), batch.limit_s if failure.kind == "timeout" else 0.0, dead)
+            self._answer(part, part.failed(failure), batch.left_s if failure.kind == "timeout" else 0.0, dead)
 
-    def _lose(self, error: ModelUnavailable, dead: Worker) -> None:
+    def _lose(self, error: ModelUnavailable) -> None:
         """End the run of a model that no longer starts; the cases in hand are recorded as such."""
         self._outcome.stopped = f"{self._model.name} no longer starts: {error}"
         for conversation in list(self._open):
             conversation.close()
             conversation.outcome = Failure("environment", str(error))
-            self._proceed(conversation, [], dead)
+            self._proceed(conversation, [], None)
 
 
 def _message(parts: Sequence[Part]) -> dict[str, Any]:
     """The batch as the worker reads it."""
     question = parts[0].question
     if question.procedure:
-        states = [dict(part.state or {}) for part in parts]
-        settings = dict(question.settings)
         return {
             "op": "advance",
             "procedure": question.procedure,
-            "settings": settings,
-            "states": states,
+            "settings": dict(question.settings),
+            "states": [dict(part.state or {}) for part in parts],
             "slice_s": SLICE_S,
         }
     structures = Structures.concatenate([part.structures for part in parts]).as_arrays()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from ase import Atoms
 
 from forcegauge.benchmarks.base import Benchmark, Mode, Settings
 from forcegauge.encoding import digest
-from forcegauge.errors import BadInput, Failure, UnknownName
+from forcegauge.errors import BadInput, DataUnavailable, Failure, UnknownName
 from forcegauge.potential import Capabilities
 from forcegauge.records import Case, ModelIdentity, Planned, Protocol
 
@@ -150,10 +151,12 @@ def _refusal(benchmark: Benchmark, case: Case, capabilities: Capabilities) -> Fa
 
 
 def _all_cases(benchmark: Benchmark, mode: Mode) -> list[Case]:
+    """The cases of all presets whose data is at hand."""
     found: dict[str, Case] = {}
     for preset in benchmark.presets:
-        for case in benchmark.cases(benchmark.settings(preset, mode)):
-            found.setdefault(case.id, case)
+        with contextlib.suppress(DataUnavailable):
+            for case in benchmark.cases(benchmark.settings(preset, mode)):
+                found.setdefault(case.id, case)
     return list(found.values())
 
 
@@ -161,7 +164,8 @@ def _pick(benchmark: Benchmark, cases: Sequence[Case], ids: Sequence[str]) -> li
     known = {case.id: case for case in cases}
     for name in ids:
         if name not in known:
-            raise UnknownName(f"case of benchmark {benchmark.name}", name, known)
+            remedy = "(only data that is at hand was searched: forcegauge data list)"
+            raise UnknownName(f"case of benchmark {benchmark.name}", name, known, remedy)
     return [known[name] for name in dict.fromkeys(ids)]
 
 

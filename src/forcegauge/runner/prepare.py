@@ -82,9 +82,9 @@ class Prepared:
         """What the model declares."""
         return Capabilities.from_dict(self.facts["capabilities"])
 
-    def provenance(self, worker: Worker) -> Provenance:
-        """Where the answers of this worker come from."""
-        facts = worker.facts
+    def provenance(self, worker: Worker | None) -> Provenance:
+        """Where the answers of this worker come from; what needed no worker comes from the model's facts."""
+        facts = self.facts if worker is None else worker.facts
         capabilities = facts["capabilities"]
         return Provenance(
             model=self.identity,
@@ -119,8 +119,9 @@ def prepare_registered(name: str, resources: Resources, logs: Path, say: Callabl
     spec = entry.spec(device=resources.device, threads=resources.threads_per_worker, dtype=resources.dtype)
     facts = environments.recall(place, name, spec)
     start = _starter(name, place.python, spec, logs, resources, say)
-    ready = [] if facts else [start()]
-    if facts is None:
+    ready: list[Worker] = []
+    if facts is None or "calibration_gflops" not in facts:  # `models verify` remembers less than a worker tells
+        ready.append(start())
         facts = dict(ready[0].facts)
         environments.remember(place, name, spec, facts)
     return Prepared(name, _identity(name, facts, place.lock_digest), facts, start, ready)
@@ -156,9 +157,12 @@ def prepare_calculator(name: str, calculator: BaseCalculator, resources: Resourc
     """An ASE calculator object, in this process; no time or memory limit can be put on it."""
     model = AseModel(calculator)
     loaded = Loaded(model, model.identity, {}, ADAPTER_VERSION, versions(PACKAGES))
-    worker = LocalWorker(loaded, resources.threads_per_worker)
+    threads = resources.threads_per_worker
+    worker = LocalWorker(loaded, threads)
     lock = environments.interpreter(Path(sys.executable)).lock_digest
-    return Prepared(name, _identity(name, worker.facts, lock), worker.facts, lambda: worker, [worker])
+    return Prepared(
+        name, _identity(name, worker.facts, lock), worker.facts, lambda: LocalWorker(loaded, threads), [worker]
+    )
 
 
 def _identity(name: str, facts: Mapping[str, Any], lock: str) -> ModelIdentity:

@@ -81,7 +81,7 @@ class Bars:
     def advance(self, model: str, benchmark: str, outcome: Raw | Failure | None) -> None:
         """Move a bar by one."""
         bar = self._tasks[model, benchmark]
-        if isinstance(outcome, Failure):
+        if _has_failed(outcome):
             count = self._failed[model, benchmark] = self._failed.get((model, benchmark), 0) + 1
             self._progress.update(bar, failed=f"{count} failed")
         self._progress.advance(bar)
@@ -115,7 +115,7 @@ class Lines:
         """Count, and speak where it is time to."""
         counts = self._counts[model, benchmark]
         counts[0] += 1
-        counts[2] += isinstance(outcome, Failure)
+        counts[2] += _has_failed(outcome)
         if counts[0] == counts[1] or time.monotonic() - self._last > self._every_s:
             self._last = time.monotonic()
             self.say(self._line(model, benchmark))
@@ -142,6 +142,11 @@ def reporter(stream: TextIO | None = None) -> Reporter:
     """Bars where the stream is a terminal, lines elsewhere; standard error by default, so output stays clean."""
     stream = stream or sys.stderr
     return Bars(Console(file=stream)) if stream.isatty() else Lines(stream)
+
+
+def _has_failed(outcome: Raw | Failure | None) -> bool:
+    """An element that the model was not made for is no failure of the run."""
+    return isinstance(outcome, Failure) and outcome.kind != "unsupported_element"
 
 
 def _duration(seconds: float) -> str:

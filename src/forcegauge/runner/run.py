@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import chain, count, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ase.calculators.calculator import BaseCalculator
 
 from forcegauge.benchmarks import registry as benchmark_registry
 from forcegauge.benchmarks.base import PRESETS, Mode
-from forcegauge.errors import FINAL_KINDS, BadInput, Failure, UnknownName
+from forcegauge.errors import FINAL_KINDS, BadInput, UnknownName
 from forcegauge.models import environments
 from forcegauge.models import registry as model_registry
 from forcegauge.results.store import Store
@@ -25,6 +26,7 @@ from forcegauge.runner.execute import Execution, Limits, Outcome
 from forcegauge.runner.plan import Chapter, Task, chapter, shard
 from forcegauge.runner.prepare import Prepared, Resources
 from forcegauge.runner.progress import Reporter, Silent
+from forcegauge.structures import Structures
 
 DEFAULT_SUITE = "quick"
 
@@ -96,15 +98,40 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
     with Store.writer(options.results) as store, _prepared(options, reporter) as models:
         for chap in chapters:
             store.add_protocol(chap.protocol())
+        work = [Work(model, chapters) for model in models]
+        deadlines: list[float | None] = [None] * len(work)
         if options.budget_s is not None:
-            chapters = _within_budget(options, chapters, models, store, reporter, start)
-        deadline = None if options.budget_s is None else start + options.budget_s
-        for model in models:
-            outcome = _ask(model, chapters, store, options, reporter, deadline)
-            model.close()
+            deadlines = _fit_budget(options, work, store, reporter, start + options.budget_s)
+        for one, deadline in zip(work, deadlines, strict=True):
+            outcome = _ask(one, store, options, reporter, deadline)
+            one.model.close()
             stopped += [outcome.stopped] if outcome.stopped else []
-        rows = [row for model in models for row in _rows(model, chapters, store)]
+        rows = [row for one in work for row in _rows(one, store)]
     return Summary(rows, stopped, time.monotonic() - start)
+
+
+class Work:
+    """All that one model is to be asked, by benchmark; keys are computed once.
+
+    Args:
+        model: the model.
+        chapters: the benchmarks with their cases.
+    """
+
+    def __init__(self, model: Prepared, chapters: Sequence[Chapter]) -> None:
+        self.model = model
+        capabilities = model.capabilities
+        self.tasks = {chap.benchmark.name: chap.tasks(model.identity, capabilities) for chap in chapters}
+
+    def first(self, count: int) -> Work:
+        """The same with the first ``count`` cases of each benchmark."""
+        return self.kept(dict.fromkeys(self.tasks, count))
+
+    def kept(self, counts: Mapping[str, int]) -> Work:
+        """The same with the first so many cases of each benchmark."""
+        part = copy.copy(self)
+        part.tasks = {name: tasks[: counts[name]] for name, tasks in self.tasks.items()}
+        return part
 
 
 def plan(options: RunOptions) -> list[Chapter]:
@@ -113,28 +140,47 @@ def plan(options: RunOptions) -> list[Chapter]:
         raise UnknownName("preset", options.preset, PRESETS)
     if options.benchmarks and options.suite:
         raise BadInput("give --benchmarks or --suite, not both: a suite is a list of benchmarks")
-    pairs = [(name, options.preset) for name in options.benchmarks]
+    pairs = [(name, options.preset) for name in dict.fromkeys(options.benchmarks)]
     if not pairs:
         pairs = list(benchmark_registry.suite(options.suite or DEFAULT_SUITE))
     chapters = []
     for name, preset in pairs:
-        made = chapter(benchmark_registry.get(name), preset, options.mode, options.structures, _cases_of(options, name))
-        if options.shard is not None:
-            made = made.part(shard(made.cases, *options.shard))
-        chapters.append(made)
+        benchmark = benchmark_registry.get(name)
+        wanted = _cases_of(options, name)
+        if options.cases and not wanted:
+            continue  # every id that was asked for names another benchmark
+        made = chapter(benchmark, preset, options.mode, options.structures, wanted)
+        chapters.append(made if options.shard is None else made.part(shard(made.cases, *options.shard)))
     return chapters
 
 
 def named_structures(structures: Sequence[Atoms] | Mapping[str, Atoms]) -> list[tuple[str, Atoms]]:
     """Structures with unique names: the given ones, those in their info (``name``, ``id``), or formula and position."""
     if isinstance(structures, Mapping):
+        for name, atoms in structures.items():
+            _check_structure(name, atoms)
         return list(structures.items())
     named: dict[str, Atoms] = {}
     for place, atoms in enumerate(structures, start=1):
         given = next((str(atoms.info[key]) for key in ("name", "id", "label") if key in atoms.info), "")
-        name = given or f"{atoms.get_chemical_formula()}-{place}"
-        named[name if name not in named else f"{name}-{place}"] = atoms
+        wanted = given or f"{atoms.get_chemical_formula()}-{place}"
+        name = next(one for one in chain([wanted], (f"{wanted}-{n}" for n in count(place))) if one not in named)
+        named[name] = atoms
+    for name, atoms in named.items():
+        _check_structure(name, atoms)
     return list(named.items())
+
+
+def _check_structure(name: str, atoms: Atoms) -> None:
+    if not len(atoms):
+        raise BadInput(f"structure {name} holds no atoms: leave it out")
+    try:
+        Structures.from_atoms(atoms)
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"structure {name} cannot be read: {error}; charge and spin in its info must be numbers, magnetic moments "
+            "one number per atom"
+        ) from None
 
 
 def _cases_of(options: RunOptions, benchmark: str) -> Sequence[str]:
@@ -154,6 +200,8 @@ def _check_models(options: RunOptions) -> None:
         raise BadInput("no model to run: give --models NAME,NAME or --calculator package.module:factory")
     for name in options.models:
         model_registry.get(name)
+        if name in options.calculators:
+            raise BadInput(f"two models are called {name}: give the calculator another name")
     for calculator in options.calculators.values():
         if isinstance(calculator, str):
             prepare.check_target(calculator)
@@ -169,41 +217,40 @@ def _prepared(options: RunOptions, reporter: Reporter) -> Iterator[list[Prepared
     try:
         for name in dict.fromkeys(options.models):
             models.append(prepare.prepare_registered(name, resources, logs, reporter.say))
+            _wait_unloaded(models)
         for name, calculator in options.calculators.items():
             if isinstance(calculator, str):
                 models.append(prepare.prepare_factory(name, calculator, resources, logs, reporter.say))
             else:
                 models.append(prepare.prepare_calculator(name, calculator, resources))
-        for waiting in models[1:]:
-            waiting.close()  # known to load; ten loaded models would fill the memory until their turn
+            _wait_unloaded(models)
         yield models
     finally:
         for model in models:
             model.close()
 
 
-def _ask(
-    model: Prepared,
-    chapters: Sequence[Chapter],
-    store: Store,
-    options: RunOptions,
-    reporter: Reporter,
-    stop_at: float | None,
-) -> Outcome:
-    """Put all unfinished cases of the chapters to one model, a case of each chapter in turn."""
+def _wait_unloaded(models: Sequence[Prepared]) -> None:
+    """Let only the first model wait with its worker: ten loaded ones would fill the memory until their turn."""
+    if len(models) > 1:
+        models[-1].close()
+
+
+def _ask(work: Work, store: Store, options: RunOptions, reporter: Reporter, stop_at: float | None) -> Outcome:
+    """Put all unfinished cases to one model, a case of each benchmark in turn."""
     finished = store.finished()
+    name = work.model.name
     queues: list[list[Task]] = []
-    for chap in chapters:
-        tasks = chap.tasks(model.identity, model.capabilities)
-        store.add_plan(task.planned(model.name) for task in tasks)
+    for benchmark, tasks in work.tasks.items():
+        store.add_plan(task.planned(name) for task in tasks)
         left = [task for task in tasks if not is_done(task.key, finished)]
-        reporter.begin(model.name, chap.benchmark.name, len(tasks), len(tasks) - len(left))
+        reporter.begin(name, benchmark, len(tasks), len(tasks) - len(left))
         queues.append(left)
     todo = [task for turn in zip_longest(*queues) for task in turn if task is not None]
     if not todo:
         return Outcome()
     limits = Limits(options.timeout_s, options.retries, stop_at)
-    return Execution(model, todo, store, options.resources.workers, limits, reporter).run()
+    return Execution(work.model, todo, store, options.resources.workers, limits, reporter).run()
 
 
 def is_done(key: str, finished: Mapping[str, str | None]) -> bool:
@@ -211,51 +258,54 @@ def is_done(key: str, finished: Mapping[str, str | None]) -> bool:
     return key in finished and (finished[key] is None or finished[key] in FINAL_KINDS)
 
 
-def _within_budget(
-    options: RunOptions,
-    chapters: Sequence[Chapter],
-    models: Sequence[Prepared],
-    store: Store,
-    reporter: Reporter,
-    start: float,
-) -> list[Chapter]:
-    """Measure what cases cost, then keep the share of every chapter that fits into the time."""
+def _fit_budget(
+    options: RunOptions, work: list[Work], store: Store, reporter: Reporter, deadline: float
+) -> list[float | None]:
+    """Measure what cases cost, keep the share of every benchmark that fits for all models, and share the time out.
+
+    Changes ``work`` in place; gives back when each model's time is over.
+    """
     assert options.budget_s is not None
-    pilot_s = budget.pilot_seconds(options.budget_s, len(models))
-    pilot = [chap.part(chap.cases[: budget.PILOT_CASES]) for chap in chapters]
-    costs = {}
-    for model in models:
-        outcome = _ask(model, pilot, store, options, Silent(), time.monotonic() + pilot_s)
-        costs[model.name] = budget.cost_per_case(
-            outcome.seconds, outcome.seconds_by_benchmark, outcome.done_by_benchmark
-        )
-    left = options.budget_s - (time.monotonic() - start)
-    share = budget.affordable_share(costs, {chap.benchmark.name: len(chap.cases) for chap in chapters}, left)
-    kept = [chap.part(chap.cases[: budget.cases_kept(share, len(chap.cases))]) for chap in chapters]
-    for whole, part in zip(chapters, kept, strict=True):
-        reporter.say(f"budget: {len(part.cases)} of {len(whole.cases)} cases of {whole.benchmark.name} fit")
-    return kept
+    pilot_s = budget.pilot_seconds(options.budget_s, len(work))
+    costs, left = [], []
+    for one in work:
+        pilot = one.first(budget.PILOT_CASES)
+        _ask(pilot, store, options, Silent(), time.monotonic() + pilot_s)
+        finished = store.finished()
+        costs.append({name: _cost(tasks, store, options, pilot_s) for name, tasks in pilot.tasks.items()})
+        left.append({name: [not is_done(task.key, finished) for task in tasks] for name, tasks in one.tasks.items()})
+    share = budget.affordable_share(costs, left, deadline - time.monotonic())
+    for place, one in enumerate(work):
+        counts = {name: budget.cases_kept(share, len(tasks)) for name, tasks in one.tasks.items()}
+        work[place] = one.kept(counts)
+        for name in counts if place == 0 else ():
+            reporter.say(f"budget: {counts[name]} of {len(one.tasks[name])} cases of {name} fit")
+    return list(budget.deadlines(costs, left, share, time.monotonic(), deadline))
 
 
-def _rows(model: Prepared, chapters: Sequence[Chapter], store: Store) -> Iterator[dict[str, Any]]:
+def _cost(tasks: Sequence[Task], store: Store, options: RunOptions, pilot_s: float) -> float:
+    """Seconds per case from the records that there are; where the pilot finished none, all that it took."""
+    records = [record for task in tasks if (record := store.record(task.key)) is not None]
+    if not records:
+        return pilot_s
+    return sum(record.wall_s for record in records) / len(records) / options.resources.workers
+
+
+def _rows(work: Work, store: Store) -> Iterator[dict[str, Any]]:
     finished = store.finished()
-    for chap in chapters:
-        keys = [task.key for task in chap.tasks(model.identity, model.capabilities)]
-        outcomes = [finished[key] for key in keys if key in finished]
-        kinds = Counter(kind for kind in outcomes if kind is not None)
-        wanted = set(keys)
-        reason = ""
-        if kinds:
-            records = store.records(benchmark=chap.benchmark.name, model=model.name)
-            failures = (one.outcome for one in records if one.key in wanted and isinstance(one.outcome, Failure))
-            reason = next((str(failure) for failure in failures if failure.kind != "unsupported_element"), "")
+    for benchmark, tasks in work.tasks.items():
+        kinds = {task.key: finished[task.key] for task in tasks if task.key in finished}
+        counts = Counter(kind for kind in kinds.values() if kind is not None)
+        unsupported = counts.pop("unsupported_element", 0)
+        failed = next((key for key, kind in kinds.items() if kind not in (None, "unsupported_element")), None)
+        record = None if failed is None else store.record(failed)
         yield {
-            "model": model.name,
-            "benchmark": chap.benchmark.name,
-            "cases": len(keys),
-            "answered": sum(kind is None for kind in outcomes),
-            "unsupported": kinds.pop("unsupported_element", 0),
-            "failed": ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()),
-            "left": len(keys) - len(outcomes),
-            "first_reason": reason,
+            "model": work.model.name,
+            "benchmark": benchmark,
+            "cases": len(tasks),
+            "answered": sum(kind is None for kind in kinds.values()),
+            "unsupported": unsupported,
+            "failed": ", ".join(f"{number} {kind}" for kind, number in counts.most_common()),
+            "left": len(tasks) - len(kinds),
+            "first_reason": "" if record is None else str(record.outcome),
         }

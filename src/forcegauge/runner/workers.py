@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -40,8 +40,16 @@ class Worker(Protocol):
     def answers(self) -> list[Message]:
         """The answers that have arrived; raises Failure where the worker died."""
 
-    def check(self, limit_s: float) -> Failure | None:
-        """Kill the worker where it breaks a limit, and say why."""
+    def is_alive(self) -> bool:
+        """Whether it can be asked."""
+
+    def check(self, left_s: float, limit_s: float) -> Failure | None:
+        """Kill the worker where it breaks a limit, and say why.
+
+        Args:
+            left_s: what is left of the time limit for the batch in hand.
+            limit_s: the whole limit, for the message.
+        """
 
     def close(self) -> None:
         """End it and everything that it started."""
@@ -63,15 +71,21 @@ class ProcessWorker:
     def __init__(self, python: Path, source: Path, spec: Mapping[str, Any], log: Path, memory_bytes: int) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log_path = log
+        # Nothing is ever written to it: its end tells the worker's guard that this process is gone.
+        lifeline, kept = os.pipe()
+        self._lifeline: int | None = kept
         with log.open("ab") as stream:
+            self._log_start = stream.tell()
             self._process = subprocess.Popen(
-                [str(python), "-m", "forcegauge.worker"],
+                [str(python), "-m", "forcegauge.worker", str(lifeline)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 env=_environment(source, int(spec.get("threads") or 1)),
                 start_new_session=True,
+                pass_fds=(lifeline,),
             )
+        os.close(lifeline)
         self._memory_bytes = memory_bytes
         self._inbox = Inbox()
         self._watch = _Watch(self._process.pid)
@@ -86,7 +100,7 @@ class ProcessWorker:
         deadline = time.monotonic() + limit_s
         os.set_blocking(self._output.fileno(), False)
         while time.monotonic() < deadline:
-            if not select.select([self._output], [], [], 1.0)[0]:
+            if not is_readable([self._output.fileno()], 1.0):
                 continue
             data = os.read(self._output.fileno(), 1 << 20)
             if not data:
@@ -131,17 +145,23 @@ class ProcessWorker:
             self.is_busy = False
         return arrived
 
-    def check(self, limit_s: float) -> Failure | None:
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    def check(self, left_s: float, limit_s: float) -> Failure | None:
         """Kill the worker where the batch takes too long, uses no CPU, or too much memory."""
-        if not self.is_busy:
-            return None
+        if not self.is_busy or is_readable([self._output.fileno()], 0.0):
+            return None  # what lies in the pipe may be the answer: it is read first
+        if not self.is_alive():  # and what it started holds the pipe open
+            return self._death()
         elapsed = time.monotonic() - self._asked_at
         usage = self._watch.look()
         failure = None
         if usage.memory_bytes > self._memory_bytes:
             used, allowed = usage.memory_bytes / 1e9, self._memory_bytes / 1e9
             failure = Failure("out_of_memory", f"the worker held {used:.1f} GB, allowed are {allowed:.1f} GB")
-        elif elapsed > limit_s:
+        elif elapsed > left_s:
             failure = Failure("timeout", f"no answer within the time limit of {limit_s:g} s")
         elif usage.idle_s > NO_CPU_LIMIT_S and self.facts["capabilities"]["device"] == "cpu":
             failure = Failure("timeout", f"no answer, and no CPU use for {NO_CPU_LIMIT_S:.0f} s: it hangs")
@@ -154,6 +174,9 @@ class ProcessWorker:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        if self._lifeline is not None:
+            os.close(self._lifeline)
+            self._lifeline = None
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
@@ -177,14 +200,14 @@ class ProcessWorker:
         peak = self._watch.peak_bytes
         code = self._process.wait()
         how = f"killed by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
-        tail = _last_lines(self._log_path)
+        tail = _last_lines(self._log_path, self._log_start)
         if code == -signal.SIGKILL and peak > 0.7 * self._memory_bytes:
             return Failure("out_of_memory", f"the worker was {how} while it held {peak / 1e9:.1f} GB", tail)
         return Failure("crashed", f"the worker died: {how}", tail)
 
     def _died_while_loading(self) -> str:
         code = self._process.wait()
-        lines = _last_lines(self._log_path).strip().splitlines()
+        lines = _last_lines(self._log_path, self._log_start).strip().splitlines()
         last = f": {lines[-1]}" if lines else ""
         return f"the worker ended with exit code {code} while it loaded the model{last} (log: {self._log_path})"
 
@@ -216,7 +239,11 @@ class LocalWorker:
         arrived, self._answers, self.is_busy = self._answers, [], False
         return arrived
 
-    def check(self, limit_s: float) -> Failure | None:
+    def is_alive(self) -> bool:
+        """As long as this process is."""
+        return True
+
+    def check(self, left_s: float, limit_s: float) -> Failure | None:
         """Nothing can be checked: the answer came before the question was over."""
         return None
 
@@ -268,17 +295,26 @@ def _environment(source: Path, threads: int) -> dict[str, str]:
         **kept,
         **pools,
         "PYTHONPATH": str(source),
+        "PYTHONSAFEPATH": "1",  # a file in the current folder must not stand in for a module
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
         "PYTHONFAULTHANDLER": "1",
     }
 
 
-def _last_lines(path: Path, count: int = 40) -> str:
+def is_readable(files: Sequence[int], timeout_s: float) -> list[int]:
+    """Those of the descriptors that can be read, or whose other end is gone."""
+    poll = select.poll()
+    for file in files:
+        poll.register(file, select.POLLIN)
+    return [file for file, _ in poll.poll(timeout_s * 1000)]
+
+
+def _last_lines(path: Path, start: int, count: int = 40) -> str:
+    """The last lines that were written to a log after ``start`` bytes."""
     try:
-        size = path.stat().st_size
         with path.open("rb") as stream:
-            stream.seek(max(0, size - 32768))
+            stream.seek(max(start, path.stat().st_size - 32768))
             text = stream.read().decode(errors="replace")
     except OSError:
         return ""

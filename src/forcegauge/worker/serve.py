@@ -55,6 +55,7 @@ class Line:
 
 def main() -> None:
     """Serve one coordinator over standard input and output."""
+    _guard_group(int(sys.argv[1]))
     incoming, line = _take_streams()
     inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     first = receive(incoming)
@@ -115,6 +116,21 @@ def _beat(line: Line) -> None:
     while True:
         time.sleep(BEAT_S)
         line.send({"op": "beat"})
+
+
+def _guard_group(lifeline: int) -> None:
+    """Leave a guard behind that ends this process group, and so all that a model starts, once the coordinator is gone.
+
+    The guard is a child that does nothing but wait for the end of ``lifeline``, a pipe whose other end only the
+    coordinator holds.
+    """
+    if os.fork() == 0:
+        for stream in (0, 1):  # the worker's end must not be hidden by its guard
+            os.close(stream)
+        while os.read(lifeline, 1):
+            pass
+        os.killpg(0, signal.SIGKILL)
+    os.close(lifeline)
 
 
 def _die_with(parent: int) -> None:

@@ -38,7 +38,7 @@ def measure(benchmark_name: str, n_cases: int, folder: Path) -> None:
         outcome = Execution(model, tasks, store, 1, Limits(), Silent()).run()
         wall = time.perf_counter() - start
         model.close()
-        worker = sum(outcome.seconds_by_benchmark.values())
+        worker = sum(record.wall_s for record in store.records())
     own = (wall - worker) / outcome.n_done * 1e3
     print(
         f"{benchmark_name}: {outcome.n_done} cases, wall {wall:.2f} s, in the worker {worker:.2f} s, "

@@ -216,8 +216,12 @@ def tail(traceback: str) -> str:
 
 
 def provenance_rows(results: Iterable[BenchmarkResult]) -> list[dict[str, Any]]:
-    """One row per model and distinct circumstances, with the benchmarks that were run under them."""
+    """One row per model and distinct circumstances, with the benchmarks that were run under them.
+
+    The calibration speed differs at every start of a worker; it is given as a range.
+    """
     rows: dict[tuple[str, str], dict[str, Any]] = {}
+    speeds: dict[tuple[str, str], list[float]] = {}
     for result in results:
         for model, found in result.provenances.items():
             for one in found:
@@ -229,11 +233,16 @@ def provenance_rows(results: Iterable[BenchmarkResult]) -> list[dict[str, Any]]:
                     "python": one.python,
                     "platform": one.platform,
                     "device": one.device,
-                    "calibration": f"{one.calibration_gflops:.0f}",
                     "dtype": one.dtype,
                     "threads": one.threads,
                     "forcegauge": one.forcegauge,
                 }
-                row = rows.setdefault((model, digest(dict(fields))), {"model": model, "benchmarks": [], **fields})
-                row["benchmarks"].append(result.benchmark.name)
+                key = (model, digest(dict(fields)))
+                row = rows.setdefault(key, {"model": model, "benchmarks": [], **fields})
+                if result.benchmark.name not in row["benchmarks"]:
+                    row["benchmarks"].append(result.benchmark.name)
+                speeds.setdefault(key, []).append(one.calibration_gflops)
+    for key, row in rows.items():
+        low, high = f"{min(speeds[key]):.0f}", f"{max(speeds[key]):.0f}"
+        row["calibration"] = low if low == high else f"{low} – {high}"
     return [rows[key] for key in sorted(rows, key=lambda key: key[0])]

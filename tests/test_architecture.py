@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "forcegauge"
 LAYERS = [
     {"units", "errors", "encoding", "folders", "version"},
-    {"structures", "potential", "records", "entries"},
+    {"structures", "potential", "records", "entries", "download"},
     {"datasets", "architectures", "models", "simulate", "metrics", "results"},
     {"benchmarks", "training", "worker"},
     {"runner", "scoring"},

@@ -24,7 +24,10 @@ from forcegauge.structures import Floats, Integers
 ADAPTER_VERSION = 1
 PACKAGES = ("chgnet", "torch", "numpy", "scipy", "ase")
 
-_CHECKPOINTS = {"0.3.0": "0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar"}
+_CHECKPOINTS = {
+    "0.3.0": "0.3.0/chgnet_0.3.0_e29f68s314m37.pth.tar",
+    "r2scan": "r2scan/chgnet_r2scan_transfer_learning_e15f36s161m23.pth.tar",
+}
 _EDGE_CAP = 20_000  # 0.7 GB of memory in all with a gradient; more gains nothing on a CPU
 
 

@@ -1,0 +1,67 @@
+"""Models with weights from their packages against those packages' own calculators and against finite differences."""
+
+import pytest
+from real_contract import SLOW_TO_BUILD, answer, needed
+
+from forcegauge.models import registry
+
+CHGNET = (
+    "from chgnet.model import CHGNet, CHGNetCalculator\n"
+    "network = CHGNet.load(model_name='r2scan', use_device='cpu', verbose=False)\n"
+    "calculator = CHGNetCalculator(network, use_device='cpu', on_isolated_atoms='ignore')"
+)
+SEVENNET = "from sevenn.calculator import SevenNetCalculator\ncalculator = SevenNetCalculator({}, device='cpu')"
+MODELS = {
+    "chgnet-r2scan": (CHGNET, "crystals"),
+    "sevennet-mf-0-pbe": (SEVENNET.format("'7net-mf-0', modal='PBE'"), "crystals"),
+    "sevennet-mf-0-r2scan": (SEVENNET.format("'7net-mf-0', modal='R2SCAN'"), "crystals"),
+    "sevennet-l3i5": (SEVENNET.format("'7net-l3i5'"), "crystals"),
+}
+
+
+def marked(name):
+    slow = registry.get(name).environment in SLOW_TO_BUILD
+    return pytest.param(name, marks=[pytest.mark.real_model, *([pytest.mark.installed_model] if slow else [])])
+
+
+@pytest.fixture(scope="module", params=[marked(name) for name in MODELS])
+def said(request):
+    needed(request.param)
+    return answer(request.param, *MODELS[request.param])
+
+
+def test_numbers_are_the_packages_own(said):
+    for row in said["rows"]:
+        assert row["package"]["energy"] < 1e-4 + 1e-6 * abs(row["energy"]), row
+        assert row["package"]["forces"] < 2e-4, row
+        assert row["package"].get("stress", 0.0) < 1e-5, row
+
+
+def test_batch_equals_loop_and_energy_alone_is_the_same(said):
+    for row in said["rows"]:
+        assert row["alone"]["energy"] < 2e-5, row
+        assert row["alone"]["forces"] < 1e-4, row
+        assert row["energy_only"] < 2e-5, row
+
+
+def test_forces_and_stress_are_slopes_of_the_energy(said):
+    for name, analytic, slope in said["differences"]:
+        assert analytic == pytest.approx(slope, abs=3e-3 if name == "forces" else 3e-4), (name, analytic, slope)
+
+
+def test_what_it_was_not_made_for_is_refused_and_spares_the_others(said):
+    assert said["kinds"] == {"1": "unsupported_element", "2": "non_finite"}
+    assert said["spared"] < 1e-5
+    assert said["repeat"] == 0.0
+
+
+def test_the_card_tells_the_truth(said):
+    entry, facts = said["entry"], said["facts"]
+    found = facts["capabilities"]
+    assert not entry.sha256 or facts["weights"] == entry.sha256
+    for name in ("needs_cell", "dtype", "cutoff_angstrom"):
+        assert found[name] == getattr(entry, name), name
+    assert found["is_conservative"] == entry.conservative
+    assert found["properties"] == list(entry.properties)
+    assert len(found["elements"]) == int(entry.elements.partition(":")[0])
+    assert said["silence"] == ""

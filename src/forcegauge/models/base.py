@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.metadata
+import inspect
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -76,8 +77,12 @@ def load(spec: Mapping[str, Any]) -> Loaded:
     # anything else wants the cores; threads that sleep cost nothing measurable on an idle machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
+        given = _file(spec)
         module = importlib.import_module(f"forcegauge.models.{name}")
-        model: Identified = module.load(device=spec.get("device") or "cpu", threads=spec.get("threads"), **options)
+        if spec.get("dtype") and "dtype" in inspect.signature(module.load).parameters:
+            options["dtype"] = spec["dtype"]
+        place = {"device": spec.get("device") or "cpu", "threads": spec.get("threads")}
+        model: Identified = module.load(**place, **given, **options)
     except ForceGaugeError:
         raise
     except Exception as error:
@@ -86,6 +91,19 @@ def load(spec: Mapping[str, Any]) -> Loaded:
     _check(spec, model)
     named = {key: value for key, value in options.items() if key != "path"}
     return Loaded(model, model.identity, named, module.ADAPTER_VERSION, versions(module.PACKAGES))
+
+
+def _file(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Path and SHA-256 of the weights for a family that reads a file, checked before it is opened."""
+    if not spec.get("file"):
+        return {}
+    path = Path(spec["file"])
+    found = weights_sha256(path)
+    if spec.get("sha256") and found != spec["sha256"]:
+        raise ModelUnavailable(
+            f"{path} has SHA-256 {found[:12]}… where {spec['sha256'][:12]}… belongs; it was not opened"
+        )
+    return {"path": path, "identity": found}
 
 
 def _adapter(spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -127,7 +145,11 @@ def versions(packages: Sequence[str]) -> dict[str, str]:
 
 
 def weights_sha256(path: Path) -> str:
-    """SHA-256 of a weights file, 64 hexadecimal digits."""
+    """SHA-256 of a weights file, 64 hexadecimal digits; of a folder, over the names and hashes of its files."""
+    if path.is_dir():
+        files = sorted(one for one in path.rglob("*") if one.is_file())
+        listed = "".join(f"{weights_sha256(one)}  {one.relative_to(path)}\n" for one in files)
+        return hashlib.sha256(listed.encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

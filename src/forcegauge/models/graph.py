@@ -56,7 +56,9 @@ class GraphModel(ABC):
 
     def _pass(self, structures: Structures, pairs: Pairs, properties: frozenset[str]) -> list[Prediction]:
         differentiate = bool(properties & {"forces", "stress"})
-        vectors = torch.tensor(pairs.vector, dtype=torch.float32, device=self.capabilities.device)
+        vectors = torch.tensor(
+            pairs.vector, dtype=getattr(torch, self.capabilities.dtype), device=self.capabilities.device
+        )
         with torch.set_grad_enabled(differentiate):
             vectors.requires_grad_(differentiate)
             energies, magmoms = self.atomic(structures.numbers, pairs, vectors, properties)

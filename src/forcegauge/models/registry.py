@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from forcegauge.errors import UnknownName
+from forcegauge.errors import BadInput, UnknownName
 
 ENTRY_POINTS = "forcegauge.models"
 
@@ -23,10 +23,15 @@ class Entry:
         name: as on the command line.
         title: for people.
         environment: a name in ``environments.toml``.
-        adapter: module of this package that loads it; empty for a calculator factory.
+        adapter: module of this package that loads it; empty for a calculator factory, and where there is none yet.
         factory: ``package.module:function`` that gives an ASE calculator; empty otherwise.
         options: what the adapter is given; part of every record's key.
         weights: where they come from.
+        url: address of the weights file; empty where the package brings them or nobody may fetch them unasked.
+        format: how they are stored where they are a file of their own: ``tensors`` (read without running anything in
+            it), ``program`` (TorchScript) or ``pickle`` (runs what it holds: only from a source that you trust).
+        file: where they are on this machine, given by the user or put in by ``weights.provided``.
+        own: a user's checkpoint of a known family; whatever stands in the file, its hash is its identity.
         sha256: of the weights file, empty where there is none.
         licence_code: of the package.
         licence_weights: of the weights.
@@ -52,6 +57,10 @@ class Entry:
     factory: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     weights: str = ""
+    url: str = ""
+    format: str = ""
+    file: str = ""
+    own: bool = False
     sha256: str = ""
     licence_code: str = ""
     licence_weights: str = ""
@@ -81,7 +90,7 @@ class Entry:
         source: dict[str, Any] = {"factory": self.factory} if self.factory else {"adapter": self.adapter}
         chosen = {**self.options, **(options or {})}
         place = {"device": device, "threads": threads, "dtype": dtype, "sha256": self.sha256}
-        return {**source, "options": chosen, **place}
+        return {**source, "options": chosen, **place, **({"file": self.file} if self.file else {})}
 
     def as_dict(self) -> dict[str, Any]:
         """Plain fields, for tables and the report's model card."""
@@ -89,11 +98,55 @@ class Entry:
 
 
 def get(name: str) -> Entry:
-    """The card of a model; raises UnknownName with the nearest names."""
+    """The card of a model; raises UnknownName with the nearest names.
+
+    ``MODEL:PATH`` is a registered model with its weights in a file of yours. ``FAMILY:PATH`` is your own checkpoint of
+    a known family, called ``FAMILY-`` and the file's name. ``NAME=`` in front gives it a name of your choice.
+    """
     entries = _entries()
-    if name not in entries:
-        raise UnknownName("model", name, names(hidden=name.startswith("broken")), "(`forcegauge models list`)")
-    return entries[name]
+    if name in entries:
+        return entries[name]
+    if ":" in name:
+        return _from_file(name)
+    if name in families():
+        raise BadInput(f"{name} is a family of models: give your checkpoint as {name}:/path/to/file, or a model's name")
+    raise UnknownName("model", name, names(hidden=name.startswith("broken")), "(`forcegauge models list`)")
+
+
+def families() -> dict[str, str]:
+    """Environment by family, for those that read a checkpoint from a file."""
+    found: dict[str, str] = {}
+    for entry in _entries().values():
+        if entry.format and entry.adapter:
+            found.setdefault(entry.adapter, entry.environment)
+    return found
+
+
+def _from_file(text: str) -> Entry:
+    head, _, path = text.partition(":")
+    label, _, what = head.rpartition("=")
+    if not path:
+        raise BadInput(f"{text}: give a file after the colon, {what}:/path/to/file")
+    file = Path(path).expanduser().absolute()
+    cards, known = _entries(), families()
+    if label in cards:
+        raise BadInput(f"{text}: {label} is a registered model; give your checkpoint another name")
+    if what in known:
+        return Entry(
+            name=label or f"{what}-{file.stem}",
+            title=f"own checkpoint {file.name} of the family {what}",
+            environment=known[what],
+            adapter=what,
+            format=next(card.format for card in cards.values() if card.adapter == what and card.format),
+            file=str(file),
+            own=True,
+        )
+    if what in cards and cards[what].adapter and cards[what].format:
+        return replace(cards[what], name=label or what, file=str(file))
+    if what in cards:
+        raise BadInput(f"{text}: {what} takes no file; families that do: {', '.join(known)}")
+    takes = [*known, *(name for name, card in cards.items() if card.format and card.adapter)]
+    raise UnknownName("model or family that reads a file", what, takes)
 
 
 def names(hidden: bool = False) -> list[str]:

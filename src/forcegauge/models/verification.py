@@ -8,7 +8,7 @@ import subprocess
 from typing import Any
 
 from forcegauge.errors import ModelUnavailable
-from forcegauge.models import environments
+from forcegauge.models import environments, weights
 from forcegauge.models.registry import Entry
 
 _TIME_LIMIT_S = 600.0
@@ -19,6 +19,7 @@ def verify(entry: Entry, installed: environments.Installed) -> dict[str, Any]:
 
     Raises ModelUnavailable where the model does not load or dies; a call that fails is part of what came back.
     """
+    entry = weights.provided(entry)
     spec = entry.spec(device="cpu", threads=1)
     answer = _ask(entry.name, spec, installed)
     if "error" in answer:

@@ -14,7 +14,7 @@ import psutil
 from ase.calculators.calculator import BaseCalculator
 
 from forcegauge.errors import BadInput, ModelUnavailable
-from forcegauge.models import environments, registry
+from forcegauge.models import environments, registry, weights
 from forcegauge.models.ase_calculator import ADAPTER_VERSION, PACKAGES, AseModel
 from forcegauge.models.base import Loaded, versions
 from forcegauge.potential import Capabilities
@@ -110,11 +110,13 @@ class Prepared:
 
 
 def prepare_registered(name: str, resources: Resources, logs: Path, say: Callable[[str], None]) -> Prepared:
-    """A model of the registry, its environment built first where that is missing.
+    """A model of the registry, its weights fetched and its environment built first where they are missing.
 
-    Raises UnknownName, or ModelUnavailable where the environment does not build or the model does not load in it.
+    Raises UnknownName, DataUnavailable where the weights cannot be had, or ModelUnavailable where the environment does
+    not build or the model does not load in it.
     """
-    entry = registry.get(name)
+    entry = weights.provided(registry.get(name))
+    name = entry.name
     place = environments.interpreter(resources.python) if resources.python else environments.ensure(entry.environment)
     spec = entry.spec(device=resources.device, threads=resources.threads_per_worker, dtype=resources.dtype)
     facts = environments.recall(place, name, spec)

@@ -18,7 +18,7 @@ from ase.calculators.calculator import BaseCalculator
 from forcegauge.benchmarks import registry as benchmark_registry
 from forcegauge.benchmarks.base import PRESETS, Mode
 from forcegauge.errors import FINAL_KINDS, BadInput, UnknownName
-from forcegauge.models import environments
+from forcegauge.models import environments, weights
 from forcegauge.models import registry as model_registry
 from forcegauge.results.store import Store
 from forcegauge.runner import budget, prepare
@@ -198,10 +198,12 @@ def _check_models(options: RunOptions) -> None:
     """Refuse what can be seen to be wrong before the results folder is touched."""
     if not options.models and not options.calculators:
         raise BadInput("no model to run: give --models NAME,NAME or --calculator package.module:factory")
-    for name in options.models:
-        model_registry.get(name)
-        if name in options.calculators:
-            raise BadInput(f"two models are called {name}: give the calculator another name")
+    taken = set(options.calculators)
+    for name in dict.fromkeys(options.models):
+        entry = weights.provided(model_registry.get(name))
+        if entry.name in taken:
+            raise BadInput(f"two models are called {entry.name}: give the calculator or the checkpoint another name")
+        taken.add(entry.name)
     for calculator in options.calculators.values():
         if isinstance(calculator, str):
             prepare.check_target(calculator)

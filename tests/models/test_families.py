@@ -1,0 +1,122 @@
+"""Families whose weights are files: the real package makes a tiny one of random weights, the adapter reads it."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from forcegauge.models import environments, registry, weights
+
+HERE = Path(__file__).parent
+ALL = ("energy", "forces", "stress")
+
+
+class Case:
+    """A checkpoint to make and the package's own calculator for it, which finds ``path``."""
+
+    def __init__(self, family, calculator, *, script=None, arguments=(), suffix="", options=None, given=ALL):
+        self.family, self.calculator, self.suffix, self.given = family, calculator, suffix, given
+        self.script, self.arguments, self.options = script or family, arguments, options or {}
+
+
+CASES = {
+    "mace": Case(
+        "mace",
+        "from mace.calculators import MACECalculator\n"
+        "calculator = MACECalculator(model_paths=path, device='cpu', default_dtype='float64')",
+        suffix=".model",
+    ),
+    "mace-float32": Case(
+        "mace",
+        "from mace.calculators import MACECalculator\n"
+        "calculator = MACECalculator(model_paths=path, device='cpu', default_dtype='float32')",
+        suffix=".model",
+        options={"dtype": "float32"},
+    ),
+}
+
+
+def python_of(family, build):
+    """The interpreter of a family's environment, or a skip with the reason."""
+    name = registry.families()[family]
+    found = environments.find(name)
+    if build:
+        if not os.environ.get("FORCEGAUGE_TEST_REAL_MODELS"):
+            pytest.skip("FORCEGAUGE_TEST_REAL_MODELS is not set: it would build a model's environment")
+        found = environments.ensure(name)
+    if found is None:
+        pytest.skip(f"environment {name} is not installed, and takes long to build")
+    return found.python
+
+
+def run(python, *arguments):
+    done = subprocess.run(
+        [python, "-W", "ignore", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(environments.source_copy())},
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=pytest.mark.real_model if case.family == "mace" else pytest.mark.installed_model)
+        for name, case in CASES.items()
+    ],
+)
+def answer(request, tmp_path_factory):
+    case = CASES[request.param]
+    python = python_of(case.family, build=case.family == "mace")
+    file = tmp_path_factory.mktemp(request.param) / f"tiny{case.suffix}"
+    run(python, HERE / "tiny_checkpoints" / f"{case.script}.py", file, *case.arguments)
+    entry = weights.provided(registry.get(f"{case.family}:{file}"))
+    spec = json.dumps(entry.spec(threads=1, options=case.options))
+    said = run(python, HERE / "checkpoint_contract.py", spec, case.calculator, json.dumps(case.given))
+    return {"entry": entry, "case": case, **json.loads(said.strip().splitlines()[-1])}
+
+
+def tolerance(answer, float32, float64):
+    return float64 if answer["facts"]["capabilities"]["dtype"] == "float64" else float32
+
+
+def test_numbers_are_the_packages_own(answer):
+    assert not answer["kinds"]
+    # Packages round positions, 1e-6 Å in these boxes, times curvatures of 1e3 eV/Å²; ForceGauge rounds vectors.
+    limits = {"forces": tolerance(answer, 2e-3, 1e-8), "stress": tolerance(answer, 1e-5, 1e-9)}
+    for row in answer["rows"]:
+        limits["energy"] = tolerance(answer, 1e-4 + 1e-6 * abs(row["energy"]), 1e-8)
+        assert all(row["package"][name] < limits[name] for name in row["package"]), row
+
+
+def test_a_batch_equals_a_loop(answer):
+    for row in answer["rows"]:
+        limit = tolerance(answer, 1e-4, 1e-9)
+        assert max(row["alone"].values()) < limit + 1e-7 * abs(row["energy"]), row
+
+
+def test_an_energy_alone_is_the_same_energy_without_a_gradient(answer):
+    assert answer["gradients"] == 0
+    for row in answer["rows"]:
+        assert row["energy_only"] < tolerance(answer, 1e-5, 1e-9) + 1e-7 * abs(row["energy"]), row
+
+
+def test_forces_and_stress_are_slopes_where_the_model_says_so(answer):
+    close = [
+        value == pytest.approx(slope, rel=tolerance(answer, 0.05, 1e-4), abs=tolerance(answer, 5e-3, 1e-6))
+        for _, value, slope in answer["derivatives"]
+    ]
+    assert len(close) == 2 * (len(answer["case"].given) - 1)
+    assert all(close) == answer["facts"]["capabilities"]["is_conservative"], answer["derivatives"]
+
+
+def test_the_hash_is_the_identity_and_foreign_elements_are_not_asked(answer):
+    assert answer["facts"]["weights"] == answer["entry"].sha256
+    assert answer["strange"] == {"1": "unsupported_element"}
+    versions = answer["facts"]["packages"]
+    assert versions["torch"].startswith("2.13.0")

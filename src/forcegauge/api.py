@@ -12,9 +12,12 @@ from forcegauge.benchmarks.base import Mode
 from forcegauge.runner import run as runs
 from forcegauge.runner.prepare import Resources
 from forcegauge.runner.progress import Silent, reporter
+from forcegauge.runner.remote import load_model
 from forcegauge.scoring import BenchmarkResult, Ranking
 from forcegauge.scoring import analyse as analyse_store
 from forcegauge.scoring import rank as rank_results
+
+__all__ = ["analyse", "load_model", "rank", "run"]
 
 
 def run(  # noqa: PLR0913 - the options of the command, by the same names

@@ -15,10 +15,10 @@ to standard error, which is the worker's log file.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import platform
 import queue
+import select
 import signal
 import sys
 import threading
@@ -34,7 +34,6 @@ from forcegauge.worker.answer import answer
 from forcegauge.worker.wire import receive, send
 
 BEAT_S = 1.0
-_PR_SET_PDEATHSIG = 1
 
 
 class Line:
@@ -61,7 +60,8 @@ def main() -> None:
     first = receive(incoming)
     if first is None:
         return
-    _die_with(first["parent"])
+    if os.getppid() != first["parent"]:  # it died before the guard could look
+        os._exit(1)
     threading.Thread(target=_listen, args=(incoming, inbox), daemon=True).start()
     threading.Thread(target=_beat, args=(line,), daemon=True).start()
     try:
@@ -121,24 +121,20 @@ def _beat(line: Line) -> None:
 def _guard_group(lifeline: int) -> None:
     """Leave a guard behind that ends this process group, and so all that a model starts, once the coordinator is gone.
 
-    The guard is a child that does nothing but wait for the end of ``lifeline``, a pipe whose other end only the
-    coordinator holds.
+    The guard is a child that does nothing but wait: for the end of ``lifeline``, a pipe whose other end only the
+    coordinator holds, or, because children forked by the coordinator hold it too, for the end of its process. The
+    kernel's own signal at a parent's death will not do: it comes when the thread ends that started the worker.
     """
+    files = [lifeline]
+    with contextlib.suppress(OSError, AttributeError):  # Linux before 5.3, and other systems
+        files.append(os.pidfd_open(os.getppid()))
     if os.fork() == 0:
         for stream in (0, 1):  # the worker's end must not be hidden by its guard
             os.close(stream)
-        while os.read(lifeline, 1):
-            pass
+        select.select(files, [], [])
         os.killpg(0, signal.SIGKILL)
-    os.close(lifeline)
-
-
-def _die_with(parent: int) -> None:
-    """End with the coordinator even when native code keeps every thread of ours from running (Linux only)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+    for file in files:
+        os.close(file)
 
 
 def _one_line(error: BaseException) -> str:

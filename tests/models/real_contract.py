@@ -151,12 +151,23 @@ def main():
     spoiled = first.copy()
     spoiled.positions[0, 0] = np.nan
     mixed = ask([first, foreign, spoiled, first])
+    free = (
+        structures[-1].copy() if kind == "molecules" else Atoms(first.numbers[:1].repeat(2), [[0, 0, 0], [0, 0, 2.4]])
+    )
+    free.set_cell(None)
+    free.pbc = False
+    boxed = free.copy()
+    boxed.center(vacuum=20.0)
+    boxed.pbc = True
+    crystal = ask(bulk("Si"), ["energy"]).failures.get(0)
     print(
         json.dumps(
             {
                 "rows": rows,
                 "differences": differences,
                 "kinds": {row: failure.kind for row, failure in mixed.failures.items()},
+                "crystal": crystal and crystal.kind,
+                "free": ask([free, boxed], ["energy"]).energies.tolist(),
                 "spared": float(abs(mixed[3].energy - analytic["energy"])),
                 "repeat": float(np.abs(ask(first).forces - ask(first).forces).max()),
                 "facts": loaded.facts(),

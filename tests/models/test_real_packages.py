@@ -1,5 +1,7 @@
 """Models with weights from their packages against those packages' own calculators and against finite differences."""
 
+import math
+
 import pytest
 from real_contract import SLOW_TO_BUILD, answer, needed
 
@@ -11,11 +13,20 @@ CHGNET = (
     "calculator = CHGNetCalculator(network, use_device='cpu', on_isolated_atoms='ignore')"
 )
 SEVENNET = "from sevenn.calculator import SevenNetCalculator\ncalculator = SevenNetCalculator({}, device='cpu')"
+STILLINGER_WEBER = (
+    "from matscipy.calculators.manybody import Manybody\n"
+    "from matscipy.calculators.manybody.explicit_forms import stillinger_weber as form\n"
+    "calculator = Manybody(**form.StillingerWeber(form.Stillinger_Weber_PRB_31_5262_Si))"
+)
+XTB = "from tblite.ase import TBLite\ncalculator = TBLite(method='GFN2-xTB', verbosity=0, accuracy=0.1)"
 MODELS = {
     "chgnet-r2scan": (CHGNET, "crystals"),
     "sevennet-mf-0-pbe": (SEVENNET.format("'7net-mf-0', modal='PBE'"), "crystals"),
     "sevennet-mf-0-r2scan": (SEVENNET.format("'7net-mf-0', modal='R2SCAN'"), "crystals"),
     "sevennet-l3i5": (SEVENNET.format("'7net-l3i5'"), "crystals"),
+    "stillinger-weber": (STILLINGER_WEBER, "silicon"),
+    "tersoff": ("from atomistica import Tersoff\ncalculator = Tersoff()", "silicon"),
+    "gfn2-xtb": (XTB, "molecules"),
 }
 
 
@@ -53,6 +64,20 @@ def test_what_it_was_not_made_for_is_refused_and_spares_the_others(said):
     assert said["kinds"] == {"1": "unsupported_element", "2": "non_finite"}
     assert said["spared"] < 1e-5
     assert said["repeat"] == 0.0
+
+
+def test_a_molecule_needs_no_cell_where_the_card_says_so(said):
+    free, boxed = said["free"]
+    if said["entry"].needs_cell:
+        assert math.isnan(free)
+    else:
+        assert free == pytest.approx(boxed, abs=1e-3)
+    assert not math.isnan(boxed)
+
+
+def test_crystals_are_refused_by_what_was_made_for_molecules(said):
+    expected = {"gfn2-xtb": "not_implemented", "so3lr": "unsupported_element"}
+    assert said["crystal"] == expected.get(said["entry"].name)
 
 
 def test_the_card_tells_the_truth(said):

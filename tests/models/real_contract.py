@@ -23,12 +23,12 @@ ALL = ("energy", "forces", "stress")
 
 def answer(name, package, kind):
     """Everything that the tests look at, from a process in the environment of a registered model."""
-    from forcegauge.models import environments, registry
+    from forcegauge.models import environments, registry, weights
 
-    entry = registry.get(name)
+    entry = weights.provided(registry.get(name))
     installed = environments.ensure(entry.environment)
     done = subprocess.run(
-        [installed.python, __file__, json.dumps(entry.spec(threads=1)), package, kind],
+        [installed.python, __file__, json.dumps(entry.spec(threads=1)), package.replace("PATH", entry.file), kind],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(environments.source_copy())},

@@ -24,6 +24,7 @@ MODELS = {
     "sevennet-mf-0-pbe": (SEVENNET.format("'7net-mf-0', modal='PBE'"), "crystals"),
     "sevennet-mf-0-r2scan": (SEVENNET.format("'7net-mf-0', modal='R2SCAN'"), "crystals"),
     "sevennet-l3i5": (SEVENNET.format("'7net-l3i5'"), "crystals"),
+    "nep89": ("from calorine.calculators import CPUNEP\ncalculator = CPUNEP('PATH')", "crystals"),
     "stillinger-weber": (STILLINGER_WEBER, "silicon"),
     "tersoff": ("from atomistica import Tersoff\ncalculator = Tersoff()", "silicon"),
     "gfn2-xtb": (XTB, "molecules"),

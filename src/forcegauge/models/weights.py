@@ -14,6 +14,7 @@ from typing import Any
 from forcegauge.download import Remote, download
 from forcegauge.errors import BadInput, ModelUnavailable
 from forcegauge.folders import cache_folder
+from forcegauge.models import archives
 from forcegauge.models.base import weights_sha256
 from forcegauge.models.environments import write_whole
 from forcegauge.models.registry import Entry
@@ -45,6 +46,11 @@ def _fetched(entry: Entry) -> Path:
     remedy = f"give the file yourself: --models {entry.name}:/path/to/file"
     if not entry.url:
         raise ModelUnavailable(f"the weights of {entry.name} are not fetched unasked ({entry.weights}); {remedy}")
+    if entry.url.startswith(archives.SCHEME):
+        path = cache_folder() / "weights" / entry.name / Path(entry.url).name
+        if not path.exists():
+            archives.fetch(entry.url, path, remedy)
+        return path
     remote = Remote(f"the weights file of {entry.name}", entry.url, entry.sha256, remedy=remedy)
     path = cache_folder() / "weights" / entry.name / remote.file_name
     if not path.exists():

@@ -98,7 +98,7 @@ def test_an_interrupted_build_cleans_up_behind_itself(pins, monkeypatch):
 def test_two_installs_at_once_wait_for_each_other(pins, monkeypatch, capfd):
     builds, entered, leave = [], threading.Event(), threading.Event()
 
-    def build(name, pins, folder):
+    def build(name, pins, folder, lock):
         builds.append(name)
         entered.set()
         assert leave.wait(10)

@@ -1,12 +1,13 @@
 """The environments that models live in: made once, frozen into a lock, found again, removed. Runs on ForceGauge's side.
 
-An environment is a virtual environment in the cache, named by the hash of its pins, Python and platform. Its manifest
-is written last, so a folder without one is what an interrupted build left, and is built anew.
+An environment is a virtual environment in the cache, named by the hash of its pins, Python, platform and accelerator.
+Its manifest is written last, so a folder without one is what an interrupted build left, and is built anew.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import functools
 import hashlib
@@ -22,22 +23,18 @@ import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from forcegauge.encoding import digest
 from forcegauge.errors import ModelUnavailable, UnknownName
 from forcegauge.folders import cache_folder
+from forcegauge.models.interpreters import CORE_PACKAGES, OLDEST, question
 
 CORE = "core"
-_CORE_PACKAGES = ("numpy", "scipy", "ase")
 _MANIFEST = "forcegauge-environment.json"
 _SHOWN_LINES = 12
-_LOCK_SCRIPT = (
-    "import importlib.metadata as m, json\n"
-    "found = [(d.metadata['Name'], d.version) for d in m.distributions()]\n"
-    "print(json.dumps({name.lower().replace('_', '-'): version for name, version in found if name}))"
-)
-_VERSION_SCRIPT = "import platform; print(platform.python_version())"
+_NOT_FOR_BUILDS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")
+_FULL_BYTES = 16 * 2**20  # with less on the disk, whatever else is said of a build, this is why it failed
 
 
 @dataclass(frozen=True)
@@ -107,8 +104,8 @@ def ensure(name: str) -> Installed:
     found = _read(name, folder)
     if found:
         return found
-    with _exclusive(folder.with_suffix(".lock"), f"waiting for another process that builds environment {name}"):
-        return _read(name, folder) or _build(name, pins, folder)
+    with _exclusive(folder.with_suffix(".lock"), f"waiting for another process that builds environment {name}") as lock:
+        return _read(name, folder) or _build(name, pins, folder, lock)
 
 
 def find(name: str) -> Installed | None:
@@ -118,30 +115,49 @@ def find(name: str) -> Installed | None:
 
 
 def interpreter(python: Path) -> Installed:
-    """A user's own interpreter, locked by all that is installed in it; raises ModelUnavailable if it does not run."""
-    try:
-        lock = _lock(python)
-        version = subprocess.run(
-            [python, "-I", "-c", _VERSION_SCRIPT], capture_output=True, text=True, check=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+    """A user's own interpreter, locked by all that is installed in it.
+
+    Raises ModelUnavailable where it does not run, is too old for a worker, or lacks what a worker needs.
+    """
+    found = question(python)
+    if found.is_old:
+        oldest = ".".join(map(str, OLDEST))
+        raise ModelUnavailable(f"{python} is Python {found.python}; a worker needs {oldest} or newer: give another one")
+    if found.lacking:
+        lacking = " ".join(found.lacking)
         raise ModelUnavailable(
-            f"{python} does not run as a Python interpreter: {error}; give the path of one"
-        ) from None
-    lock_digest = _lock_digest(lock, version.strip())
-    return Installed(
-        "own", python, lock, lock_digest, cache_folder() / "environments" / f"{CORE}-own-{lock_digest[:12]}"
-    )
+            f"{python} lacks {lacking.replace(' ', ', ')}, which a worker needs: {python} -m pip install {lacking}"
+        )
+    lock_digest = _lock_digest(found.packages, found.python)
+    folder = cache_folder() / "environments" / f"{CORE}-own-{lock_digest[:12]}"
+    return Installed("own", python, found.packages, lock_digest, folder)
+
+
+@functools.cache
+def accelerator() -> str:
+    """``cpu``, or ``cuda-`` and the major version that the driver offers: what decides which builds of packages run.
+
+    ``FORCEGAUGE_ACCELERATOR`` overrides it, so that a machine without one can build for another that has it.
+    """
+    chosen = os.environ.get("FORCEGAUGE_ACCELERATOR")
+    if chosen:
+        return chosen
+    version = ctypes.c_int(0)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version))
+    return f"cuda-{version.value // 1000}" if version.value else "cpu"
 
 
 def folder_of(name: str) -> Path:
     """Where an environment is or will be."""
     place = [requirements(name), platform.python_version(), sys.platform, platform.machine()]
+    if accelerator() != "cpu":
+        place.append(accelerator())
     return cache_folder() / "environments" / f"{name}-{digest(place)[:12]}"
 
 
 def _core() -> Installed:
-    lock = {package: importlib.metadata.version(package) for package in _CORE_PACKAGES}
+    lock = {package: importlib.metadata.version(package) for package in CORE_PACKAGES}
     lock_digest = _lock_digest(lock, platform.python_version())
     folder = cache_folder() / "environments" / f"{CORE}-{lock_digest[:12]}"
     return Installed(CORE, Path(sys.executable), lock, lock_digest, folder)
@@ -165,25 +181,26 @@ def _read(name: str, folder: Path) -> Installed | None:
     return Installed(name, _interpreter(folder), manifest["lock"], manifest["lock_digest"], folder)
 
 
-def _build(name: str, pins: Sequence[str], folder: Path) -> Installed:
+def _build(name: str, pins: Sequence[str], folder: Path, lock: int) -> Installed:
     log = folder.with_suffix(".log")
     shutil.rmtree(folder, ignore_errors=True)
     try:
         with _progress(f"building environment {name}, once; log: {log}"), log.open("w", encoding="utf-8") as output:
-            for command in _commands(pins, folder):
-                _run(name, command, output, log)
-        lock = _lock(_interpreter(folder))
+            _install(pins, folder, output, lock)
+        found = question(_interpreter(folder))
         manifest = {
             "name": name,
             "requirements": list(pins),
             "python": platform.python_version(),
-            "lock": lock,
-            "lock_digest": _lock_digest(lock, platform.python_version()),
+            "accelerator": accelerator(),
+            "lock": found.packages,
+            "lock_digest": _lock_digest(found.packages, platform.python_version()),
         }
         write_whole(folder / _MANIFEST, json.dumps(manifest, indent=1))
-    except OSError as error:
+    except (OSError, ModelUnavailable, subprocess.CalledProcessError) as error:
+        reason = _reason(error, folder, log)
         shutil.rmtree(folder, ignore_errors=True)
-        raise ModelUnavailable(f"environment {name} does not build in {folder.parent}: {error}") from error
+        raise ModelUnavailable(f"environment {name} does not build: {reason}") from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -193,39 +210,65 @@ def _build(name: str, pins: Sequence[str], folder: Path) -> Installed:
     return installed
 
 
-def _commands(pins: Sequence[str], folder: Path) -> list[list[str]]:
+def _install(pins: Sequence[str], folder: Path, output: TextIO, lock: int) -> None:
+    """Fill the folder by uv where there is one, by pip where there is none or uv fails."""
     python = str(_interpreter(folder))
     uv = shutil.which("uv") if os.environ.get("FORCEGAUGE_USE_UV", "1") != "0" else None
     if uv:
-        return [
-            [uv, "venv", "--python", sys.executable, str(folder)],
-            [uv, "pip", "install", "--python", python, *pins],
-            [uv, "pip", "check", "--python", python],
-        ]
+        place = ["--python", python]
+        commands = [[uv, "venv", "--python", sys.executable, str(folder)], [uv, "pip", "install", *place, *pins]]
+        try:
+            return _run([*commands, [uv, "pip", "check", *place]], output, lock)
+        except subprocess.CalledProcessError:  # it reads other settings than pip, and may not find what pip finds
+            output.write("uv failed; once more with pip\n")
+            shutil.rmtree(folder, ignore_errors=True)
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    return [[sys.executable, "-m", "venv", str(folder)], [*pip, "install", *pins], [*pip, "check"]]
+    return _run([[sys.executable, "-m", "venv", str(folder)], [*pip, "install", *pins], [*pip, "check"]], output, lock)
 
 
-def _run(name: str, command: Sequence[str], output: Any, log: Path) -> None:
-    output.write(f"$ {' '.join(command)}\n")
-    output.flush()
-    clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=clean)
-    if done.returncode:
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_SHOWN_LINES:]
-        shown = "\n  ".join(lines)
-        raise ModelUnavailable(
-            f"environment {name} does not build (exit code {done.returncode}); mend what the last lines say and "
-            f"try again; whole log: {log}\n  {shown}"
+def _run(commands: Sequence[Sequence[str]], output: TextIO, lock: int) -> None:
+    """Run the commands one after another; raises CalledProcessError for the first that fails.
+
+    They hold the lock too: where this process is killed, nobody builds in the same folder while pip still writes there.
+    """
+    clean = {key: value for key, value in os.environ.items() if key not in _NOT_FOR_BUILDS}
+    for command in commands:
+        output.write(f"$ {' '.join(command)}\n")
+        output.flush()
+        subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=clean,
+            pass_fds=(lock,),
+            check=True,
         )
 
 
-def _lock(python: Path) -> dict[str, str]:
-    done = subprocess.run([python, "-I", "-c", _LOCK_SCRIPT], capture_output=True, text=True, check=True)
-    # How packages got in does not change what they compute, and adapters have versions of their own.
-    tools = ("pip", "setuptools", "wheel", "uv", "forcegauge")
-    versions: dict[str, str] = json.loads(done.stdout)
-    return {package: version for package, version in sorted(versions.items()) if package not in tools}
+def _reason(error: Exception, folder: Path, log: Path) -> str:
+    """Why a build failed and what to do, on one line; the last lines of the log below it where they say it."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_SHOWN_LINES:]
+    except OSError:
+        lines = []
+    cache, temporary = folder.parent, Path(tempfile.gettempdir())
+    if _free(cache) < _FULL_BYTES or "No space left on device" in f"{error} {lines}":
+        return (
+            f"no space left on the device of the cache {cache} ({_free(cache) / 1e9:.1f} GB free) or of temporary "
+            f"files {temporary} ({_free(temporary) / 1e9:.1f} GB free); free some, or set FORCEGAUGE_CACHE or TMPDIR"
+        )
+    if not isinstance(error, subprocess.CalledProcessError):
+        return f"{error}; log: {log}"
+    said = "".join(f"\n  {line}" for line in lines)
+    return f"exit code {error.returncode}; mend what the last lines say and try again; whole log: {log}{said}"
+
+
+def _free(folder: Path) -> int:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return sys.maxsize
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -244,19 +287,20 @@ def write_whole(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def _exclusive(path: Path, waiting: str) -> Iterator[None]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
-    except OSError as error:
-        raise ModelUnavailable(f"cannot write to the cache {path.parent}: {error}; set FORCEGAUGE_CACHE") from error
-    with file:
+def _exclusive(path: Path, waiting: str) -> Iterator[int]:
+    """Hold a lock; its file descriptor keeps it for whoever inherits it."""
+    with contextlib.ExitStack() as stack:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"forcegauge: {waiting}", file=sys.stderr)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield  # closing the file gives the lock back, and so does the death of the process
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = stack.enter_context(path.open("a"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"forcegauge: {waiting}", file=sys.stderr)
+                fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise ModelUnavailable(f"cannot write to the cache {path.parent}: {error}; set FORCEGAUGE_CACHE") from error
+        yield file.fileno()  # closing the file gives the lock back, and so does the death of all that hold it
 
 
 @contextlib.contextmanager
@@ -306,9 +350,11 @@ def remove(name: str) -> int:
 def remember(environment: Installed, model: str, spec: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Keep what a model said of itself, so that keys can be computed without starting a worker.
 
-    The facts hold for this source of ForceGauge, this environment and this specification.
+    The facts hold for this source of ForceGauge, this environment and this specification. On a full disk, or in a
+    cache that others own, nothing is kept, and the model is asked again.
     """
-    write_whole(_memory(environment, model, spec), json.dumps(facts, indent=1))
+    with contextlib.suppress(OSError):
+        write_whole(_memory(environment, model, spec), json.dumps(facts, indent=1))
 
 
 def recall(environment: Installed, model: str, spec: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -342,15 +388,16 @@ def source_copy() -> Path:
         return folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent))
-        for path in _source_files():
-            target = temporary / "forcegauge" / path.relative_to(_package())
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-        try:
-            temporary.replace(folder)
-        except OSError:  # another process was faster, with the same bytes
-            shutil.rmtree(temporary, ignore_errors=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as temporary:
+            for path in _source_files():
+                target = Path(temporary) / "whole" / "forcegauge" / path.relative_to(_package())
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, target)
+            try:
+                (Path(temporary) / "whole").replace(folder)
+            except OSError:
+                if not folder.exists():  # else another process was faster, with the same bytes
+                    raise
     except OSError as error:
         raise ModelUnavailable(f"cannot write to the cache {folder.parent}: {error}; set FORCEGAUGE_CACHE") from error
     return folder

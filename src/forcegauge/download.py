@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import sys
 import tempfile
@@ -107,7 +108,7 @@ def _opened(remote: Remote) -> Iterator[tuple[IO[bytes], str]]:
         return
     try:
         response = urllib.request.urlopen(remote.url, timeout=_TIMEOUT_S)
-    except (urllib.error.URLError, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         looked = f"not in the mirror ({mirrored})" if mirrored else f"no mirror ({_MIRROR} is not set)"
         reason = getattr(error, "reason", error)
         other = f", or {remote.remedy}" if remote.remedy else ""

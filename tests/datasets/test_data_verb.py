@@ -75,7 +75,7 @@ def test_what_cannot_be_done_is_an_error_of_ours(arguments, error):
 
 def test_benchmarks_are_listed_with_their_question():
     rows = json.loads(call(benchmarks_app, "list", "--json"))
-    assert [row["name"] for row in rows] == ["diatomics", "energy-volume"]
+    assert {"diatomics", "energy-volume"} <= {row["name"] for row in rows}
     assert all(row["question"].endswith("?") for row in rows)
     assert "diatomics" in call(benchmarks_app, "list")
 

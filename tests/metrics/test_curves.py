@@ -241,3 +241,17 @@ def test_a_second_well_is_seen():
 def test_published_scores_are_nan_where_zero_steps_leave_too_few():
     flat = np.zeros(21)
     assert np.isnan(list(curves.published_volume_scores(VOLUMES, flat).values())).all()
+
+
+def test_rounding_of_a_flat_tail_is_no_flip_and_no_minimum():
+    volume = np.linspace(10.0, 30.0, 21)
+    energy = np.maximum(0.0, 15.0 - volume) ** 2 + 1e-6 * (-1.0) ** np.arange(21)
+    loose, firm = curves.volume_scores(volume, energy), curves.volume_scores(volume, energy, 1e-5)
+    assert loose["derivative_flips"] > 5
+    assert firm["derivative_flips"] == 0
+    assert firm["minimum_inside"] == 0
+
+
+def test_a_constant_curve_has_no_order_in_any_branch():
+    scores = curves.volume_scores(np.arange(1.0, 22.0), np.zeros(21))
+    assert scores["spearman_compression_energy"] == scores["spearman_compression_derivative"] == 0.0

@@ -215,3 +215,27 @@ def test_an_answered_part_of_a_dead_batch_is_let_go(execute, records):
     execute(CountingModel(batch_cost=2.0), make_benchmark(forgiving))
     execute(prepared(Nan(batch_cost=2.0), "nan"), make_benchmark(forgiving))
     assert all(isinstance(record.outcome, Raw) for record in records().values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"workers": 0}, "0 workers: give one or more"),
+        ({"shard": (0, 5)}, "shard 0 of 5"),
+        ({"shard": (6, 5)}, "shard 6 of 5"),
+        ({"timeout_s": -1.0}, "time limit of -1 s"),
+        ({"budget_s": 0.0}, "budget of 0.0 s"),
+        ({"retries": -1}, "-1 retries"),
+        ({"structures": []}, "no structures"),
+        ({"suite": "smoke", "preset": "full"}, "give --preset or --suite"),
+    ],
+)
+def test_python_refuses_what_the_command_line_refuses(tmp_path, changes, expected):
+    with pytest.raises(BadInput, match=expected):
+        forcegauge.run("emt", results=tmp_path / "r", progress=False, **changes)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_preset_alone_is_the_suite_of_that_name(tmp_path):
+    chapters = plan(options(tmp_path, benchmarks=[], preset="smoke"))
+    assert chapters[0].settings == chapters[0].benchmark.presets["smoke"]

@@ -153,3 +153,26 @@ def test_an_analysis_that_stumbles_over_a_case_keeps_the_others(store):
 def test_provenance_names_each_circumstance_once(store):
     result = only(store.add("a", [1.0, 2.0]).add("b", [1.0, 2.0]))
     assert {model: len(found) for model, found in result.provenances.items()} == {"a": 1, "b": 1}
+
+
+def test_collections_are_not_mixed_and_strange_benchmarks_left_out(tmp_path):
+    import dataclasses
+
+    from ase.build import bulk
+
+    import forcegauge
+    from forcegauge.results.store import Store
+
+    options = {"benchmarks": "energy-volume", "preset": "smoke", "results": tmp_path / "r", "progress": False}
+    forcegauge.run("emt", **options)
+    forcegauge.run("emt", structures={"my-copper": bulk("Cu")}, **options)
+    (result,) = forcegauge.analyse(tmp_path / "r")
+    assert "my-copper" not in result.records["emt"]
+    assert any("1 records of crystals or molecules of own are left out" in note for note in result.notes)
+    with Store.writer(tmp_path / "r") as store:
+        one = next(store.records())
+        (case,) = (case for case in store.cases("energy-volume").values() if case.id == one.case_id)
+        strange = dataclasses.replace(case, benchmark="other-lab")
+        store.commit(dataclasses.replace(one, key="0" * 32, benchmark="other-lab"), strange)
+    (result,) = forcegauge.analyse(tmp_path / "r")
+    assert any("other-lab: not installed here" in note for note in result.notes)

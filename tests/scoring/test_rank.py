@@ -45,3 +45,26 @@ def test_rows_are_the_table(store):
 
 def test_one_model_is_first(store):
     assert rank(store.add("a", [1.0])).rank == {"a": 1}
+
+
+def test_unequal_cases_rank_on_those_that_all_were_asked(tmp_path):
+    import forcegauge
+
+    options = {"benchmarks": "energy-volume", "preset": "smoke", "results": tmp_path / "r", "progress": False}
+    forcegauge.run("broken-discontinuous", **options)
+    forcegauge.run("lennard-jones", **{**options, "cases": ["Cu-fcc"], "preset": "quick"})
+    ranking = forcegauge.rank(tmp_path / "r")
+    coverage = ranking.benchmarks[0].metrics["coverage"]
+    assert set(coverage.values()) == {1}
+    (result,) = forcegauge.analyse(tmp_path / "r")
+    assert any("ranks are over the 1 cases that all were asked" in note for note in result.notes)
+
+
+def test_perfect_models_tie(tmp_path):
+    import forcegauge
+
+    models = ["lennard-jones", "morse", "harmonic"]
+    forcegauge.run(models, benchmarks="diatomics", cases=["Cu", "Fe", "Au"], results=tmp_path / "r", progress=False)
+    metrics = forcegauge.rank(tmp_path / "r").benchmarks[0].metrics
+    assert set(metrics["tortuosity"].values()) == {1}
+    assert set(metrics["spearman-repulsion"].values()) == {1}

@@ -127,6 +127,7 @@ class Benchmark:
         run_version: raised when a rerun is needed; part of every record's key.
         analysis_version: raised when stored raws must be analysed again.
         references: reference values by case id.
+        collection: the name of the set that a case id belongs to; metrics are of one set, never of a mixture.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Benchmark:
     run_version: int
     analysis_version: int
     references: Callable[[Any], References] = lambda settings: {}
+    collection: Callable[[str], str] = lambda case_id: ""
 
     def settings(self, preset: str, mode: Mode = "default") -> Settings:
         """The settings of a preset in a mode; raises BadInput where the benchmark has no such preset or mode."""

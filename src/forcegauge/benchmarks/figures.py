@@ -61,7 +61,11 @@ def exceedance(analysis: Analysis, panels: Sequence[Panel], case: str) -> go.Fig
         if all(len(line.x) == 1 for line in figure.select_traces(**where)):
             axes = {"showticklabels": False, "showgrid": False, "zeroline": False}
             figure.update_xaxes(**axes, range=[0, 1], **where).update_yaxes(**axes, range=[0, 1], **where)
-            figure.add_annotation(text="every case at the ideal", x=0.5, y=0.5, showarrow=False, **where)
+            scored = any(
+                np.isfinite(one.get(panel.score, np.nan)) for own in analysis.scores.values() for one in own.values()
+            )
+            said = "every case at the ideal" if scored else "no case has this score"
+            figure.add_annotation(text=said, x=0.5, y=0.5, showarrow=False, **where)
         elif panel.floor:
             figure.update_xaxes(type="log", exponentformat="power", dtick=1, **where)
         title = f"{case} at least so far off (%)" if where["col"] == 1 else None

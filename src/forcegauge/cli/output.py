@@ -19,7 +19,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON array o
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str = "", empty: str = "nothing") -> None:
     """A table of rows with equal keys, or one JSON array of them (NaN becomes null); ``empty`` where there is none."""
     if as_json:
-        sys.stdout.write(json.dumps([_plain(row) for row in rows], indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps([_plain(row) for row in rows], indent=1) + "\n")
         return
     from rich.console import Console
     from rich.table import Table

@@ -31,8 +31,9 @@ def run(  # noqa: PLR0913, PLR0917 - typer reads the options off the signature
         str | None, typer.Option(help="A list of benchmarks with presets; [b]quick[/b] where nothing is named.")
     ] = None,
     preset: Annotated[
-        str, typer.Option(help="For --benchmarks: smoke (seconds), quick (minutes), full (the paper).")
-    ] = "quick",
+        str | None,
+        typer.Option(help="smoke (seconds), quick (minutes, if nothing is said) or full (the paper)."),
+    ] = None,
     mode: Annotated[str, typer.Option(help="Protocol: default, arena or sait.")] = "default",
     cases: Annotated[str, typer.Option(help="Only these case ids, separated by commas; BENCHMARK:ID if need be.")] = "",
     structures: Annotated[
@@ -80,13 +81,13 @@ def run(  # noqa: PLR0913, PLR0917 - typer reads the options off the signature
         raise BadInput(f"--dtype {dtype}: give float32 or float64")
     options = RunOptions(
         results=results,
-        models=_names(models),
+        models=_names("--models", models),
         calculators=_calculators(calculator or []),
-        benchmarks=_names(benchmarks),
+        benchmarks=_names("--benchmarks", benchmarks),
         suite=suite,
         preset=preset,
         mode=mode,
-        cases=_names(cases),
+        cases=_names("--cases", cases),
         structures=None if structures is None else read_structures(structures),
         resources=Resources(workers, device, dtype, threads, python, max_memory),
         timeout_s=seconds("--timeout", timeout),
@@ -152,8 +153,11 @@ def read_structures(path: Path) -> list[tuple[str, Atoms]]:
     return named_structures(found)
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
+def _names(option: str, text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if text and not names:
+        raise BadInput(f"{option} {text}: give names separated by commas")
+    return names
 
 
 def _calculators(texts: list[str]) -> dict[str, str]:

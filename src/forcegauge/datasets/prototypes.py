@@ -89,6 +89,12 @@ def crystals() -> tuple[Atoms, ...]:
     return (*_elements(), *compounds)
 
 
+@cache
+def names() -> frozenset[str]:
+    """Every built-in crystal's name."""
+    return frozenset(atoms.info["name"] for atoms in crystals())
+
+
 def _elements() -> list[Atoms]:
     buildable = ("fcc", "bcc", "hcp", "diamond", "sc", "bct", "rhombohedral")
     built = []

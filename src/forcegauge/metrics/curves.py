@@ -46,7 +46,14 @@ def tortuosity(energy: ArrayLike, turning: int | None = None) -> float:
     curve = np.asarray(energy, dtype=np.float64)
     bottom = curve.min() if turning is None else curve[turning]
     needed = abs(curve[0] - bottom) + abs(curve[-1] - bottom)
-    return total_variation(curve) / float(needed) if needed > 0.0 else float("nan")
+    if needed <= 0.0:
+        return float("nan")
+    return _without_dust(total_variation(curve) / float(needed))
+
+
+def _without_dust(value: float) -> float:
+    """Rounded to twelve digits: perfect curves must tie, whatever the order of their additions."""
+    return round(value, 12)
 
 
 def jump(energy: ArrayLike) -> float:
@@ -73,7 +80,7 @@ def spearman(x: ArrayLike, y: ArrayLike) -> float:
     ranks = rankdata(np.stack([np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)]), axis=1)
     ranks -= ranks.mean(axis=1, keepdims=True) if ranks.size else 0.0
     spread = np.sqrt((ranks**2).sum(axis=1)).prod()
-    return float((ranks[0] * ranks[1]).sum() / spread) if spread > 0.0 else float("nan")
+    return _without_dust(float((ranks[0] * ranks[1]).sum() / spread)) if spread > 0.0 else float("nan")
 
 
 def step_integrals(x: ArrayLike, y: ArrayLike, points: int = 6) -> Floats:
@@ -212,8 +219,10 @@ PUBLISHED_DIATOMIC = (
 )
 
 
-def volume_scores(volume: ArrayLike, energy: ArrayLike) -> dict[str, float]:
+def volume_scores(volume: ArrayLike, energy: ArrayLike, floor: float = 0.0) -> dict[str, float]:
     """The scores of one curve of energy, [n] eV, against volume, [n] Å³.
+
+    Energy steps below ``floor``, eV, have no sign: the rounding of a flat tail is no flip, and no minimum.
 
     Compression is all that lies at or below the volume of the least energy, tension all at or above it. A curve whose
     least energy is at an end lacks one of the two: ``minimum_inside`` is 0 and the missing branch scores the worst
@@ -226,12 +235,12 @@ def volume_scores(volume: ArrayLike, energy: ArrayLike) -> dict[str, float]:
     bottom = int(np.argmin(e))
     slope, between = np.diff(e) / np.diff(v), 0.5 * (v[1:] + v[:-1])
     values = (
-        float(sign_changes(slope)),
+        float(sign_changes(np.diff(e), floor)),
         tortuosity(e),
         _order_before(bottom, v, e),
-        spearman(between[:bottom], slope[:bottom]) if bottom > 0 else -1.0,
+        spearman(between[:bottom], slope[:bottom]) if bottom > 0 else 0.0 if np.ptp(e) == 0.0 else -1.0,
         -_order_before(len(e) - 1 - bottom, -v[::-1], e[::-1]),  # the mirror image of a compression
-        float(min(e[0], e[-1]) > e[bottom]),
+        float(min(e[0], e[-1]) - e[bottom] > floor),
     )
     return dict(zip(_VOLUME, values, strict=True))
 

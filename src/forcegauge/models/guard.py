@@ -44,6 +44,10 @@ def _refusals(capabilities: Capabilities, structures: Structures, properties: fr
     reasons = [
         (structures.n_atoms == 0, "a structure without atoms"),
         ("stress" in properties and ~(volumes > 0), "stress needs a cell with a volume"),
+        (
+            (structures.pbc & ~structures.cells.any(axis=2)).any(axis=1),
+            "periodic along a direction without a cell vector",
+        ),
         (capabilities.needs_cell and ~solid, "the model needs a periodic cell: give a molecule a large box"),
     ]
     refused: dict[int, Failure] = {}

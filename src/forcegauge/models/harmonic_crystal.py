@@ -17,8 +17,9 @@ from forcegauge.structures import Structures
 class HarmonicCrystal:
     """Springs between the neighbours of a reference structure: E = Σ k/2 (|r_ij| - d_ij)² over its bonds.
 
-    The bonds never change, so it answers only for structures with the reference's atoms in the reference's order, and
-    the cell may be strained. Rotation leaves the energy as it is.
+    The bonds never change, so it answers only for structures with the reference's atoms in the reference's order, each
+    in the reference's image of the cell: one that is folded back by a lattice vector stretches its springs. The cell
+    may be strained. Rotation leaves the energy as it is.
 
     Args:
         reference: the structure in which all springs are at rest.

@@ -76,7 +76,9 @@ def _leading_digit(magnitude: float) -> int:
 
 
 def seconds(value: float) -> str:
-    """A duration in the unit that people would choose."""
+    """A duration in the unit that people would choose, a dash where nobody measured."""
+    if math.isnan(value):
+        return "–"
     if value < 0.9995:
         return f"{value * 1000:.3g} ms"
     if value < 59.95:

@@ -42,7 +42,7 @@ class RunOptions:
             ``package.module:factory`` (runs in a worker).
         benchmarks: names of benchmarks; empty for those of the suite.
         suite: a named list of benchmarks with presets; ``quick`` where neither is given.
-        preset: smoke, quick or full, for ``benchmarks``.
+        preset: smoke, quick or full, for ``benchmarks`` (quick where not given); alone, the suite of that name.
         mode: default, arena or sait: the protocol's variant.
         cases: ids to run; empty for all of the preset.
         structures: one's own structures by name, in the place of the benchmarks' cases.
@@ -58,7 +58,7 @@ class RunOptions:
     calculators: Mapping[str, BaseCalculator | str] = field(default_factory=dict)
     benchmarks: Sequence[str] = ()
     suite: str | None = None
-    preset: str = "quick"
+    preset: str | None = None
     mode: Mode = "default"
     cases: Sequence[str] = ()
     structures: Sequence[tuple[str, Atoms]] | None = None
@@ -92,7 +92,7 @@ def run(options: RunOptions, reporter: Reporter | None = None) -> Summary:
     """
     start = time.monotonic()
     reporter = reporter or Silent()
-    _check_models(options)
+    _check(options)
     chapters = plan(options)
     stopped: list[str] = []
     with Store.writer(options.results) as store, _prepared(options, reporter) as models:
@@ -136,13 +136,14 @@ class Work:
 
 def plan(options: RunOptions) -> list[Chapter]:
     """The benchmarks of a run with their cases; raises BadInput or UnknownName for what cannot be."""
-    if options.preset not in PRESETS:
+    if options.preset is not None and options.preset not in PRESETS:
         raise UnknownName("preset", options.preset, PRESETS)
-    if options.benchmarks and options.suite:
-        raise BadInput("give --benchmarks or --suite, not both: a suite is a list of benchmarks")
-    pairs = [(name, options.preset) for name in dict.fromkeys(options.benchmarks)]
+    if options.suite and (options.benchmarks or options.preset):
+        other = "--benchmarks" if options.benchmarks else "--preset"
+        raise BadInput(f"give {other} or --suite, not both: a suite is a list of benchmarks with presets")
+    pairs = [(name, options.preset or DEFAULT_SUITE) for name in dict.fromkeys(options.benchmarks)]
     if not pairs:
-        pairs = list(benchmark_registry.suite(options.suite or DEFAULT_SUITE))
+        pairs = list(benchmark_registry.suite(options.suite or options.preset or DEFAULT_SUITE))
     chapters = []
     for name, preset in pairs:
         benchmark = benchmark_registry.get(name)
@@ -194,8 +195,23 @@ def _cases_of(options: RunOptions, benchmark: str) -> Sequence[str]:
     ]
 
 
-def _check_models(options: RunOptions) -> None:
+def _check(options: RunOptions) -> None:
     """Refuse what can be seen to be wrong before the results folder is touched."""
+    index, count_ = options.shard or (1, 1)
+    wrong = [
+        (options.resources.workers < 1, f"{options.resources.workers} workers: give one or more"),
+        (options.timeout_s <= 0, f"a time limit of {options.timeout_s:g} s: give more than zero"),
+        (
+            options.budget_s is not None and options.budget_s <= 0,
+            f"a budget of {options.budget_s} s: give more than zero",
+        ),
+        (options.retries < 0, f"{options.retries} retries: give zero or more"),
+        (not 1 <= index <= count_, f"shard {index} of {count_}: give (i, n) with i from 1 to n"),
+        (options.structures is not None and not options.structures, "no structures: give at least one, or none at all"),
+    ]
+    for is_wrong, text in wrong:
+        if is_wrong:
+            raise BadInput(text)
     if not options.models and not options.calculators:
         raise BadInput("no model to run: give --models NAME,NAME or --calculator package.module:factory")
     taken = set(options.calculators)

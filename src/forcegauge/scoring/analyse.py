@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol as Interface
 
@@ -131,12 +131,38 @@ def analyse(store: RecordSource | str | Path, mode: Mode = "default") -> list[Be
         raise BadInput(
             f"nothing to analyse: no case is finished ({len(planned)} are planned); 'forcegauge run' comes first"
         )
+    known = {name: benchmark for name in sorted(records) if (benchmark := _installed(name)) is not None}
+    foreign = sorted(set(records) - set(known))
     results = [
-        _analyse_benchmark(registry.get(name), mode, records[name], protocols, planned) for name in sorted(records)
+        _analyse_benchmark(benchmark, mode, records[name], protocols, planned) for name, benchmark in known.items()
     ]
+    if foreign:
+        missing = f"{', '.join(foreign)}: not installed here, so these records are left out; install their package."
+        if not results:
+            raise BadInput(f"nothing to analyse: {missing}")
+        results[0] = replace(results[0], notes=(*results[0].notes, missing))
     if all(result.analysis is None for result in results):
         raise BadInput("; ".join(note for result in results for note in result.notes))
     return results
+
+
+def _installed(name: str) -> Benchmark | None:
+    """The benchmark, or None where the records came from a place that has more of them."""
+    try:
+        return registry.get(name)
+    except UnknownName:
+        return None
+
+
+def restricted(result: BenchmarkResult, cases: frozenset[str]) -> BenchmarkResult:
+    """The same result over some of the cases only, its values anew."""
+    assert result.analysis is not None  # what cannot be analysed cannot be restricted
+    values = []
+    for model in result.analysis.outcomes:
+        outcomes = {case: one for case, one in result.analysis.outcomes[model].items() if case in cases}
+        scores = {case: one for case, one in result.analysis.scores[model].items() if case in cases}
+        values += [_value(model, result.benchmark.name, metric, scores, outcomes) for metric in result.metrics]
+    return replace(result, values=tuple(values))
 
 
 def _analyse_benchmark(
@@ -158,7 +184,11 @@ def _analyse_benchmark(
     scores = {model: _scores(benchmark, own, group, mode) for model, own in outcomes.items()}
     metrics = (COVERAGE, *benchmark.metrics[mode])
     pending = Counter(
-        case.model for case in planned if case.settings == group.settings_digest and case.key not in finished
+        case.model
+        for case in planned
+        if case.settings == group.settings_digest
+        and case.key not in finished
+        and benchmark.collection(case.case_id) == group.collection
     )
     return BenchmarkResult(
         benchmark=benchmark,

@@ -21,12 +21,14 @@ class Group:
         settings_digest: their hash, as the records carry it.
         records: by case id, by model; one each.
         notes: what was left out and why, one sentence each.
+        collection: the set that the cases belong to; empty where the benchmark has one set only.
     """
 
     settings: Any
     settings_digest: str
     records: Mapping[str, Mapping[str, Record]]
     notes: tuple[str, ...]
+    collection: str = ""
 
 
 def choose_group(
@@ -68,11 +70,26 @@ def choose_group(
     ]
     if n_old:
         notes.append(f"{n_old} records of an older version of the run part are left out: run again to renew them.")
-    chosen, identity_notes = _one_identity_each(by_settings[best])
-    notes += identity_notes + _unequal_cases(chosen)
+    collection, members, set_notes = _one_collection(benchmark, by_settings[best])
+    chosen, identity_notes = _one_identity_each(members)
+    notes += set_notes + identity_notes + _unequal_cases(chosen)
     absent = ({record.model for record in records} | planned) - set(chosen)
     notes += [f"{model} has no record with these settings." for model in sorted(absent)]
-    return Group(fitting[best], best, chosen, tuple(notes))
+    return Group(fitting[best], best, chosen, tuple(notes), collection)
+
+
+def _one_collection(benchmark: Benchmark, records: Sequence[Record]) -> tuple[str, Sequence[Record], list[str]]:
+    """The records of the largest set of cases, its name, and what was left out."""
+    by_name: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_name[benchmark.collection(record.case_id)].append(record)
+    best = max(by_name, key=lambda name: (len(by_name[name]), name))
+    notes = [
+        f"{len(others)} records of crystals or molecules of {name} are left out: the metrics are those of {best}."
+        for name, others in sorted(by_name.items())
+        if name != best
+    ]
+    return best, by_name[best], notes
 
 
 def _fitting(benchmark: Benchmark, mode: Mode, protocols: Iterable[Protocol]) -> dict[str, Any]:
@@ -135,4 +152,8 @@ def _unequal_cases(chosen: Mapping[str, Mapping[str, Record]]) -> list[str]:
     if len({frozenset(cases) for cases in chosen.values()}) <= 1:
         return []
     counts = ", ".join(f"{model} {len(cases)}" for model, cases in chosen.items())
-    return [f"The models were not asked the same cases ({counts}), so their values are not strictly comparable."]
+    common = len(frozenset.intersection(*(frozenset(cases) for cases in chosen.values())))
+    return [
+        f"The models were not asked the same cases ({counts}), so their values are not strictly comparable; "
+        f"ranks are over the {common} cases that all were asked."
+    ]

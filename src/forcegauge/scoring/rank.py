@@ -11,7 +11,7 @@ import numpy as np
 
 from forcegauge.benchmarks.base import Mode
 from forcegauge.metrics.ranking import rank_sums, ranks
-from forcegauge.scoring.analyse import BenchmarkResult, RecordSource, analyse
+from forcegauge.scoring.analyse import BenchmarkResult, RecordSource, analyse, restricted
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,8 @@ class Ranking:
 def rank(results: Sequence[BenchmarkResult] | RecordSource | str | Path, mode: Mode = "default") -> Ranking:
     """Places of all models; a model without a benchmark, or without a value of a metric, comes last there.
 
+    Where models were not asked the same cases, those that all were asked count.
+
     Args:
         results: what :func:`analyse` gave, or a store, or the folder of one.
         mode: as for :func:`analyse`; only used with a store.
@@ -70,11 +72,18 @@ def rank(results: Sequence[BenchmarkResult] | RecordSource | str | Path, mode: M
     if not isinstance(results, Sequence) or isinstance(results, str):
         results = analyse(results, mode)
     models = sorted({model for result in results for model in result.models})
-    places = tuple(_rank_benchmark(result, models) for result in results if result.analysis is not None)
+    places = tuple(_rank_benchmark(_on_common_cases(one), models) for one in results if one.analysis is not None)
     mean = {model: float(np.mean([of_one.rank[model] for of_one in places])) for model in models}
     overall = _places(models, list(mean.values()))
     ordered = sorted(models, key=lambda model: (overall[model], model))
     return Ranking(tuple(ordered), overall, mean, places)
+
+
+def _on_common_cases(result: BenchmarkResult) -> BenchmarkResult:
+    """The result over the cases that every model was asked; unchanged where they all were asked the same or none."""
+    asked = [frozenset(records) for records in result.records.values()]
+    common = frozenset.intersection(*asked) if asked else frozenset()
+    return result if not common or all(one == common for one in asked) else restricted(result, common)
 
 
 def _rank_benchmark(result: BenchmarkResult, models: Sequence[str]) -> BenchmarkRanks:

@@ -16,7 +16,7 @@ the force, Spearman -1 twice, tortuosity 1.
 Known weaknesses: conservation is seen at the step of the scan. A curve that is rough on that scale scores badly though
 its force is the exact gradient: CHGNet's silicon between 1.5 and 2.5 Å scores 0.13 eV/Å at steps of 0.02 Å, 0.07 at
 0.01 Å and 0.002 at 0.001 Å. A time step of dynamics meets the same roughness, so it is not forgiven, but compare models
-at one step only. No reference curve, so a smooth and wrong curve passes. The noble gases bind by less than the noise
+at one step only. No reference curve, so a smooth and wrong curve passes. Helium to argon bind by less than the noise
 floor of the force and rightly show no flip. The closed-shell fragments of a potential without spin differ from real
 atoms. Flips that are missing on one element and too many on another cancel in the mean: look at the distribution. The
 shortest distance, 0.9 of the covalent radius, is far inside any molecule; the wall there dominates the size of

@@ -70,6 +70,10 @@ _FEW = (
 )
 
 
+ENERGY_FLOOR_EV_PER_ATOM = 1e-5
+"""Smaller energy steps have no sign: one unit of float32 rounding on a flat tail is 2e-6 eV and more."""
+
+
 @dataclass(frozen=True)
 class EnergyVolumeSettings(Settings):
     """How far and how finely crystals are strained, and which.
@@ -142,8 +146,22 @@ async def run(potential: Potential, case: Case, settings: EnergyVolumeSettings, 
 
 def analyse(outcomes: Outcomes, references: References, settings: EnergyVolumeSettings, mode: Mode) -> Scores:
     """Scores of every crystal that has a curve."""
-    scores = published_volume_scores if mode == "arena" else volume_scores
-    return {case_id: scores(raw["volume"], raw["energy"]) for case_id, raw in outcomes.items() if isinstance(raw, Raw)}
+    curves = {case_id: raw for case_id, raw in outcomes.items() if isinstance(raw, Raw)}
+    if mode == "arena":
+        return {case_id: published_volume_scores(raw["volume"], raw["energy"]) for case_id, raw in curves.items()}
+    return {
+        case_id: volume_scores(raw["volume"], raw["energy"], ENERGY_FLOOR_EV_PER_ATOM * float(raw["n_atoms"]))
+        for case_id, raw in curves.items()
+    }
+
+
+def collection(case_id: str) -> str:
+    """The dataset that a crystal belongs to by its name, else ``own``; metrics never mix them."""
+    from forcegauge.datasets import prototypes
+
+    if case_id.startswith("WBM-"):
+        return "wbm-1000"
+    return "prototypes" if case_id in prototypes.names() else "own"
 
 
 METRICS = (
@@ -158,7 +176,8 @@ METRICS = (
         reason="1.02 is a second well in one crystal of a hundred, 1.5 in every fourth.",
         score="derivative_flips",
         aggregate="mean",
-        description="Sign changes of dE/dV along the scan; mean over the crystals.",
+        description=f"Sign changes of dE/dV along the scan, energy steps below {ENERGY_FLOOR_EV_PER_ATOM} eV/atom passed "
+        "over; mean over the crystals.",
     ),
     Metric(
         key="tortuosity",
@@ -339,6 +358,7 @@ BENCHMARK = Benchmark(
         "n_atoms": "[] atoms in the cell",
     },
     figure=figure,
+    collection=collection,
     explorer=Explorer(
         choose="crystal",
         x_title="V / V₀, V₀ unstrained",

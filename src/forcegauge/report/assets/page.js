@@ -169,7 +169,7 @@
       this.find(".zoom-all").addEventListener("click", () => this.draw(allRange));
       this.element.addEventListener("keydown", (event) => {
         const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-        if (!step || event.target.matches("select, input[type=search]") || event.ctrlKey || event.metaKey || event.altKey) return;
+        if (!step || event.target.matches("select, input[type=search], .scroll") || event.ctrlKey || event.metaKey || event.altKey) return;
         event.preventDefault();
         this.step(step);
         if (event.target.dataset.symbol) this.find(".elements [tabindex='0']")?.focus();
@@ -237,6 +237,8 @@
         }];
       });
       const layout = {
+        // A zoom by hand stays while the case does, also when a model or the theme is switched.
+        uirevision: `${this.case} ${range.name}`,
         showlegend: false, margin: { l: 10, r: 10, t: 28, b: 10 }, hovermode: "x unified",
         xaxis: { title: { text: escaped(this.data.x_title), standoff: 8 } },
         yaxis: { title: { text: escaped(this.data.panels[panel]), standoff: 6 }, range: range(all, views) },

@@ -19,12 +19,18 @@ STILLINGER_WEBER = (
     "calculator = Manybody(**form.StillingerWeber(form.Stillinger_Weber_PRB_31_5262_Si))"
 )
 XTB = "from tblite.ase import TBLite\ncalculator = TBLite(method='GFN2-xTB', verbosity=0, accuracy=0.1)"
+SO3LR = (
+    "from so3krates_torch.calculator.so3 import SO3LRCalculator\n"
+    "calculator = SO3LRCalculator(compute_stress=True, device='cpu')"
+)
 MODELS = {
     "chgnet-r2scan": (CHGNET, "crystals"),
     "sevennet-mf-0-pbe": (SEVENNET.format("'7net-mf-0', modal='PBE'"), "crystals"),
     "sevennet-mf-0-r2scan": (SEVENNET.format("'7net-mf-0', modal='R2SCAN'"), "crystals"),
     "sevennet-l3i5": (SEVENNET.format("'7net-l3i5'"), "crystals"),
     "nep89": ("from calorine.calculators import CPUNEP\ncalculator = CPUNEP('PATH')", "crystals"),
+    "diep": ("from diep.pretrained import make_calculator\ncalculator = make_calculator()", "crystals"),
+    "so3lr": (SO3LR, "molecules"),
     "stillinger-weber": (STILLINGER_WEBER, "silicon"),
     "tersoff": ("from atomistica import Tersoff\ncalculator = Tersoff()", "silicon"),
     "gfn2-xtb": (XTB, "molecules"),

@@ -1,7 +1,7 @@
 """Neuroevolution potentials (Fan et al. 2021, doi:10.1103/PhysRevB.104.104309), through calorine's CPU code.
 
 That code holds one structure at a time and reads its parameters anew whenever the number of atoms changes, half a
-second for a large model; here one copy stays for each of the sizes last seen. Energy, forces and stress come in one pass.
+second for a large model; here one copy stays for each of the sizes last seen. One pass gives energy, forces and stress.
 """
 
 from __future__ import annotations

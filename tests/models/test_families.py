@@ -45,11 +45,24 @@ def orb(shape):
     )
 
 
+def nequip(kind):
+    return Case(
+        "nequip",
+        "from nequip.integrations.ase import NequIPCalculator\n"
+        "calculator = NequIPCalculator._from_saved_model(\n"
+        "    path, device='cpu', chemical_species_to_atom_type_map=True)",
+        suffix=".nequip.zip",
+        arguments=[kind],
+    )
+
+
 CASES = {
     "mace-float64": mace("float64"),
     "mace-float32": mace("float32"),
     "orb-conservative": orb("orb-v3-conservative-inf-omat"),
     "orb-direct": orb("orb-v2"),
+    "nequip": nequip("nequip"),
+    "allegro": nequip("allegro"),
 }
 
 

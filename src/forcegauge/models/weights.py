@@ -45,7 +45,7 @@ def provided(entry: Entry) -> Entry:
 def _fetched(entry: Entry) -> Path:
     remedy = f"give the file yourself: --models {entry.name}:/path/to/file"
     if not entry.url:
-        raise ModelUnavailable(f"the weights of {entry.name} are not fetched unasked ({entry.weights}); {remedy}")
+        raise ModelUnavailable(f"the weights of {entry.name} cannot be fetched ({entry.weights}); {remedy}")
     if entry.url.startswith(archives.SCHEME):
         path = cache_folder() / "weights" / entry.name / Path(entry.url).name
         if not path.exists():

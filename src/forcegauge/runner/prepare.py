@@ -133,7 +133,7 @@ def check_target(target: str) -> None:
     """Raise BadInput for a text that cannot name a calculator factory."""
     module, _, function = target.partition(":")
     if not module or not function.isidentifier():
-        raise BadInput(f"--calculator {target}: give package.module:factory, a function that returns an ASE calculator")
+        raise BadInput(f"calculator {target}: give package.module:factory, a function that returns an ASE calculator")
 
 
 def prepare_factory(name: str, target: str, resources: Resources, logs: Path, say: Callable[[str], None]) -> Prepared:
@@ -183,7 +183,10 @@ def _starter(
         say(f"{name}: loading")
         if not python.exists():
             raise ModelUnavailable(f"{name}: there is no interpreter {python}; give the path of a Python executable")
-        worker = ProcessWorker(python, source, spec, log, resources.memory_bytes)
+        try:
+            worker = ProcessWorker(python, source, spec, log, resources.memory_bytes)
+        except OSError as error:
+            raise ModelUnavailable(f"{name}: a worker with the log {log} cannot be started: {error}") from None
         try:
             worker.wait_until_ready()
         except ModelUnavailable as error:

@@ -32,7 +32,7 @@ from forcegauge.potential import (
 )
 from forcegauge.runner.conversation import cuts
 from forcegauge.runner.execute import SLICE_S
-from forcegauge.runner.prepare import Prepared, Resources, prepare_factory, prepare_registered
+from forcegauge.runner.prepare import Prepared, Resources, check_target, prepare_factory, prepare_registered
 from forcegauge.runner.workers import Worker, is_readable
 from forcegauge.simulate.procedure import procedure
 from forcegauge.structures import Structures
@@ -77,6 +77,7 @@ def load_model(
     resources = Resources(device=device, dtype=dtype, threads=threads, python=Path(python) if python else None)
     logs = cache_folder() / "logs"
     if ":" in name:
+        check_target(name)
         model = prepare_factory(name, name, resources, logs, _quiet)
     else:
         model = prepare_registered(name, resources, logs, _quiet)

@@ -17,6 +17,7 @@ import psutil
 
 from forcegauge.errors import Failure, ModelUnavailable
 from forcegauge.models.base import Loaded
+from forcegauge.runner.logs import Log
 from forcegauge.worker.answer import Message, answer
 from forcegauge.worker.serve import facts
 from forcegauge.worker.wire import Inbox, send
@@ -69,13 +70,11 @@ class ProcessWorker:
     """
 
     def __init__(self, python: Path, source: Path, spec: Mapping[str, Any], log: Path, memory_bytes: int) -> None:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self._log_path = log
+        self._log = Log(log)
         # Nothing is ever written to it: its end tells the worker's guard that this process is gone.
         lifeline, kept = os.pipe()
         self._lifeline: int | None = kept
-        with log.open("ab") as stream:
-            self._log_start = stream.tell()
+        with self._log.open() as stream:
             self._process = subprocess.Popen(
                 [str(python), "-m", "forcegauge.worker", str(lifeline)],
                 stdin=subprocess.PIPE,
@@ -100,6 +99,7 @@ class ProcessWorker:
         deadline = time.monotonic() + limit_s
         os.set_blocking(self._output.fileno(), False)
         while time.monotonic() < deadline:
+            self._log.trim()
             if not is_readable([self._output.fileno()], 1.0):
                 continue
             data = os.read(self._output.fileno(), 1 << 20)
@@ -110,11 +110,11 @@ class ProcessWorker:
                     self.facts = message
                     return self.facts
                 if message["op"] == "failed":
-                    self._note(message["traceback"])
+                    self._log.note(message["traceback"])
                     self.close()
-                    raise ModelUnavailable(f"{message['message']} (traceback in {self._log_path})")
+                    raise ModelUnavailable(f"{message['message']} (traceback in {self._log.path})")
         self.close()
-        raise ModelUnavailable(f"the model did not load within {limit_s:.0f} s; its log is {self._log_path}")
+        raise ModelUnavailable(f"the model did not load within {limit_s:.0f} s; its log is {self._log.path}")
 
     def fileno(self) -> int | None:
         """The descriptor on which answers arrive."""
@@ -125,6 +125,7 @@ class ProcessWorker:
         self.is_busy = True
         self._asked_at = time.monotonic()
         self._watch.restart()
+        self._log.trim()
         with contextlib.suppress(BrokenPipeError):
             send(self._input, message)
 
@@ -155,6 +156,7 @@ class ProcessWorker:
             return None  # what lies in the pipe may be the answer: it is read first
         if not self.is_alive():  # and what it started holds the pipe open
             return self._death()
+        self._log.trim()
         elapsed = time.monotonic() - self._asked_at
         usage = self._watch.look()
         failure = None
@@ -181,6 +183,7 @@ class ProcessWorker:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+        self._log.trim(fully=True)
 
     @property
     def pid(self) -> int:
@@ -200,20 +203,16 @@ class ProcessWorker:
         peak = self._watch.peak_bytes
         code = self._process.wait()
         how = f"killed by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
-        tail = _last_lines(self._log_path, self._log_start)
+        tail = self._log.last_lines()
         if code == -signal.SIGKILL and peak > 0.7 * self._memory_bytes:
             return Failure("out_of_memory", f"the worker was {how} while it held {peak / 1e9:.1f} GB", tail)
         return Failure("crashed", f"the worker died: {how}", tail)
 
     def _died_while_loading(self) -> str:
         code = self._process.wait()
-        lines = _last_lines(self._log_path, self._log_start).strip().splitlines()
+        lines = self._log.last_lines().strip().splitlines()
         last = f": {lines[-1]}" if lines else ""
-        return f"the worker ended with exit code {code} while it loaded the model{last} (log: {self._log_path})"
-
-    def _note(self, text: str) -> None:
-        with self._log_path.open("a") as stream:
-            stream.write(text)
+        return f"the worker ended with exit code {code} while it loaded the model{last} (log: {self._log.path})"
 
 
 class LocalWorker:
@@ -308,17 +307,6 @@ def is_readable(files: Sequence[int], timeout_s: float) -> list[int]:
     for file in files:
         poll.register(file, select.POLLIN)
     return [file for file, _ in poll.poll(timeout_s * 1000)]
-
-
-def _last_lines(path: Path, start: int, count: int = 40) -> str:
-    """The last lines that were written to a log after ``start`` bytes."""
-    try:
-        with path.open("rb") as stream:
-            stream.seek(max(start, path.stat().st_size - 32768))
-            text = stream.read().decode(errors="replace")
-    except OSError:
-        return ""
-    return "\n".join(text.splitlines()[-count:])
 
 
 def describe(error: BaseException) -> Failure:

@@ -34,6 +34,7 @@ from forcegauge.worker.answer import answer
 from forcegauge.worker.wire import receive, send
 
 BEAT_S = 1.0
+_LINE_CHARACTERS = 600
 
 
 class Line:
@@ -139,6 +140,6 @@ def _guard_group(lifeline: int) -> None:
 
 def _one_line(error: BaseException) -> str:
     if isinstance(error, ForceGaugeError | Failure):
-        return str(error)
+        return str(error)[:_LINE_CHARACTERS]
     text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    return f"{type(error).__name__}: {text[0]}"[:_LINE_CHARACTERS] if text else type(error).__name__

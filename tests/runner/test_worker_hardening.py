@@ -191,5 +191,5 @@ def test_a_log_that_cannot_be_written(monkeypatch, tmp_path):
 def test_interpreters_are_checked_before_anything_is_started(tmp_path):
     with pytest.raises(ModelUnavailable, match="does not run as a Python interpreter: No such file"):
         forcegauge.load_model("lennard-jones", python=tmp_path / "python")
-    with pytest.raises(BadInput, match="give package.module:function"):
+    with pytest.raises(BadInput, match="model :nothing: give package"):
         forcegauge.load_model(":nothing")

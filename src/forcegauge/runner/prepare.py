@@ -129,11 +129,11 @@ def prepare_registered(name: str, resources: Resources, logs: Path, say: Callabl
     return Prepared(name, _identity(name, facts, place.lock_digest), facts, start, ready)
 
 
-def check_target(target: str) -> None:
+def check_target(target: str, asked_by: str = "--calculator") -> None:
     """Raise BadInput for a text that cannot name a calculator factory."""
     module, _, function = target.partition(":")
     if not module or not function.isidentifier():
-        raise BadInput(f"calculator {target}: give package.module:factory, a function that returns an ASE calculator")
+        raise BadInput(f"{asked_by} {target}: give package.module:factory, a function that returns an ASE calculator")
 
 
 def prepare_factory(name: str, target: str, resources: Resources, logs: Path, say: Callable[[str], None]) -> Prepared:

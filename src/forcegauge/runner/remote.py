@@ -77,7 +77,7 @@ def load_model(
     resources = Resources(device=device, dtype=dtype, threads=threads, python=Path(python) if python else None)
     logs = cache_folder() / "logs"
     if ":" in name:
-        check_target(name)
+        check_target(name, "model")
         model = prepare_factory(name, name, resources, logs, _quiet)
     else:
         model = prepare_registered(name, resources, logs, _quiet)

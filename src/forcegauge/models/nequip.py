@@ -1,7 +1,7 @@
 """NequIP and Allegro (Batzner et al. 2022, doi:10.1038/s41467-022-29939-5; Tan et al. 2025, arXiv:2504.16068).
 
-The package's own batch record is filled with ForceGauge's neighbour pairs. Its last module takes one gradient for forces
-and stress together; it is told to take none where an energy is enough.
+The package's own batch record is filled with ForceGauge's neighbour pairs. Its last module takes one gradient for
+forces and stress together; it is told to take none where an energy is enough.
 """
 
 from __future__ import annotations
@@ -89,12 +89,14 @@ class NequipModel:
         }
         with torch.set_grad_enabled(differentiate):
             answer = self.network(data)
-        energies, forces, stress = (
-            answer[name].detach().double().cpu().numpy() if name in answer else None
-            for name in ("total_energy", "forces", "stress")
+        given = {
+            name: answer[name].detach().double().cpu().numpy().reshape(shape)
+            for name, shape in (("total_energy", (-1,)), ("forces", (-1, 3)), ("stress", (-1, 3, 3)))
+            if name in answer
+        }
+        return split_predictions(
+            structures, properties, given["total_energy"], given.get("forces"), given.get("stress")
         )
-        stress = None if stress is None else stress.reshape(-1, 3, 3)
-        return split_predictions(structures, properties, energies.ravel(), forces, stress)
 
 
 def _doubles(values: Floats | Integers, device: str) -> torch.Tensor:

@@ -29,6 +29,7 @@ class Entry:
         weights: where they come from.
         url: address of the weights file, or ``sdist:PACKAGE==VERSION#PATH`` for one in a source archive of the package
             index; empty where the package brings them or nobody may fetch them unasked.
+        files: their names under that address, where the weights are a folder of several.
         format: how they are stored where they are a file of their own: ``text`` (a table of numbers), ``tensors`` (read
             without running anything in it), ``program`` (TorchScript) or ``pickle`` (runs what it holds: only from a
             source that you trust).
@@ -60,6 +61,7 @@ class Entry:
     options: Mapping[str, Any] = field(default_factory=dict)
     weights: str = ""
     url: str = ""
+    files: tuple[str, ...] = ()
     format: str = ""
     file: str = ""
     own: bool = False
@@ -174,5 +176,5 @@ def _entries() -> dict[str, Entry]:
 
 
 def _entry(name: str, card: Mapping[str, Any]) -> Entry:
-    lists = {"properties": tuple(card["properties"])} if "properties" in card else {}
+    lists = {field: tuple(card[field]) for field in ("properties", "files") if field in card}
     return Entry(name=name, **{**card, **lists})

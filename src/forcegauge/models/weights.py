@@ -51,11 +51,13 @@ def _fetched(entry: Entry) -> Path:
         if not path.exists():
             archives.fetch(entry.url, path, remedy)
         return path
-    remote = Remote(f"the weights file of {entry.name}", entry.url, entry.sha256, remedy=remedy)
-    path = cache_folder() / "weights" / entry.name / remote.file_name
-    if not path.exists():
-        download(remote, path)
-    return path
+    folder = cache_folder() / "weights" / entry.name
+    for url in [f"{entry.url}/{file}" for file in entry.files] or [entry.url]:
+        remote = Remote(f"the weights file of {entry.name}", url, "" if entry.files else entry.sha256, remedy=remedy)
+        path = folder / remote.file_name
+        if not path.exists():
+            download(remote, path)
+    return folder if entry.files else path
 
 
 def _enforced(entry: Entry, path: Path) -> str:
@@ -70,8 +72,8 @@ def _enforced(entry: Entry, path: Path) -> str:
             write_whole(record, found + "\n")
     if known and known != found:
         raise ModelUnavailable(
-            f"{entry.name}: {path} has SHA-256 {found}, {source} {known}; the file was not opened: delete it to fetch "
-            f"again, or run it under a name of its own: --models NAME={entry.adapter}:{path}"
+            f"{entry.name}: {path} has SHA-256 {found}, {source} {known}; it was not opened: delete what is wrong of "
+            f"the two, or run the file under a name of its own: --models NAME={entry.name}:{path}"
         )
     return found
 

@@ -1,19 +1,23 @@
 """Neuroevolution potentials (Fan et al. 2021, doi:10.1103/PhysRevB.104.104309), through calorine's CPU code.
 
-That code holds one structure at a time and reads its parameters anew whenever the number of atoms changes, half a
-second for a large model; here one copy stays for each of the sizes last seen. One pass gives energy, forces and stress.
+That code holds one structure at a time. The package's own calculator makes it read all parameters anew for each new
+structure, half a second for a large model; here one copy stays for each of the sizes last seen and is given new
+positions. One pass gives energy, forces and stress.
 """
 
 from __future__ import annotations
 
+import contextlib
+import io
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from ase import Atoms
 from ase.data import atomic_numbers
 
-from forcegauge.errors import BadInput, Failure
-from forcegauge.models.ase_calculator import AseModel
+from forcegauge.errors import BadInput
 from forcegauge.potential import Capabilities, Prediction
 from forcegauge.structures import Structures
 
@@ -32,27 +36,41 @@ class NepModel:
     """
 
     def __init__(self, path: Path, identity: str) -> None:
-        from calorine.calculators import CPUNEP
-
-        def made(n_atoms: int) -> AseModel:
-            return AseModel(CPUNEP(str(path)))
-
         self.identity = identity
-        self._of_size = lru_cache(_SIZES_KEPT)(made)
+        self._path = str(path)
+        self._of_size = lru_cache(_SIZES_KEPT)(self._made)
         self.capabilities = Capabilities(
             **_header(path),
             properties=("energy", "forces", "stress"),
             needs_cell=True,  # the code takes every cell for periodic
             is_conservative=True,
         )
+        self._of_size(1)  # a file that cannot be read must show now, not at the first question
 
-    def evaluate(self, structures: Structures, properties: frozenset[str]) -> list[Prediction | Failure]:
-        """One call of the calculator per structure."""
-        return [
-            answer
-            for row, n_atoms in enumerate(structures.n_atoms.tolist())
-            for answer in self._of_size(n_atoms).evaluate(structures.take(row, row + 1), properties)
-        ]
+    def evaluate(self, structures: Structures, properties: frozenset[str]) -> list[Prediction]:
+        """One pass of the compiled code per structure."""
+        return [self._evaluate_one(atoms, properties) for atoms in structures]
+
+    def _evaluate_one(self, atoms: Atoms, properties: frozenset[str]) -> Prediction:
+        code = self._of_size(len(atoms))
+        code.set_symbols(atoms.get_chemical_symbols())
+        code.set_cell(atoms.cell.array.T.ravel().tolist())
+        code.set_positions(atoms.positions.T.ravel().tolist())
+        energies, forces, virials = (np.array(found) for found in code.get_potential_forces_and_virials())
+        virial = virials.reshape(9, -1).sum(axis=1).reshape(3, 3)
+        stress = -(virial + virial.T) / (2 * atoms.get_volume())
+        return Prediction(
+            energy=float(energies.sum()) if "energy" in properties else None,
+            forces=forces.reshape(3, -1).T.copy() if "forces" in properties else None,
+            stress=stress if "stress" in properties else None,
+        )
+
+    def _made(self, n_atoms: int) -> Any:
+        from _nepy import NEPY  # the compiled part of calorine
+
+        nowhere = [0.0] * (3 * n_atoms)  # the structure comes with each question
+        with contextlib.redirect_stdout(io.StringIO()):
+            return NEPY(self._path, n_atoms, np.eye(3).ravel().tolist(), ["H"] * n_atoms, nowhere, [1.0] * n_atoms)
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -70,8 +88,5 @@ def _header(path: Path) -> dict[str, Any]:
 
 
 def load(path: Path, identity: str, *, device: str = "cpu", threads: int | None = None) -> NepModel:
-    """The potential in a ``nep.txt``, a table of plain numbers; it runs on the CPU.
-
-    ``threads`` count where the code was compiled with OpenMP.
-    """
+    """The potential in a ``nep.txt``, a table of plain numbers; it runs on one thread of the CPU whatever is asked."""
     return NepModel(path, identity)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
-from typing import Any
+from typing import Any, Literal
 
 from forcegauge.errors import ModelUnavailable
+from forcegauge.folders import cache_folder
 from forcegauge.models import environments, weights
 from forcegauge.models.registry import Entry
+
+Status = Literal["verified here", "loads", "declared only"]
 
 _TIME_LIMIT_S = 600.0
 
@@ -25,8 +29,25 @@ def verify(entry: Entry, installed: environments.Installed) -> dict[str, Any]:
     if "error" in answer:
         raise ModelUnavailable(f"{entry.name} does not load in environment {installed.name}: {answer['error']}")
     if answer["call"]["failure"] is None:
-        environments.remember(installed, entry.name, spec, answer["facts"])
+        environments.remember(installed, entry.name, spec, {**answer["facts"], "call": answer["call"]})
     return answer
+
+
+def status(entry: Entry) -> Status:
+    """What is known of a model in the environment that stands now.
+
+    ``verified here``: it answered a force call of ``models install`` or the questions of ``models verify``. ``loads``:
+    it was started by a run, or is part of ForceGauge. ``declared only``: all that is known is its card.
+    """
+    installed = environments.find(entry.environment)
+    if installed is None:
+        return "declared only"
+    files = (installed.folder / "facts").glob("*.json")
+    facts = [path for path in files if re.fullmatch(re.escape(entry.name) + r"-[0-9a-f]{32}", path.stem)]
+    asked = (cache_folder() / "verification" / entry.name / "records.sqlite").exists()
+    if asked or any('"call"' in path.read_text(encoding="utf-8") for path in facts):
+        return "verified here"
+    return "loads" if facts or entry.environment == environments.CORE else "declared only"
 
 
 def _ask(name: str, spec: dict[str, Any], installed: environments.Installed) -> dict[str, Any]:

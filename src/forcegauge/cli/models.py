@@ -22,8 +22,13 @@ def list_models(
     everything: Annotated[bool, typer.Option("--all", help="Include the models that are broken on purpose.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Every potential, with its theory, its environment and whether that is installed."""
+    """Every potential: theory, elements, environment, whether that is installed, and what is known of the model here.
+
+    Status: [b]verified here[/b], it has answered a force call in this environment; [b]loads[/b], it was started in it;
+    [b]declared only[/b], its card is all there is so far.
+    """
     from forcegauge.models import environments, registry
+    from forcegauge.models.verification import status
 
     ready = {name: environments.find(name) is not None for name in environments.names()}
     rows = []
@@ -36,6 +41,7 @@ def list_models(
                 "elements": entry.elements.partition(":")[0] or "any",
                 "environment": entry.environment,
                 "installed": ready[entry.environment],
+                "status": status(entry),
             }
         )
     print_rows(rows, as_json=as_json)

@@ -23,6 +23,10 @@ SO3LR = (
     "from so3krates_torch.calculator.so3 import SO3LRCalculator\n"
     "calculator = SO3LRCalculator(compute_stress=True, device='cpu')"
 )
+D3 = (
+    "from ase.calculators.mixing import SumCalculator\nfrom dftd3.ase import DFTD3\n"
+    "calculator = SumCalculator([calculator, DFTD3(method='r2scan', damping='d3bj')])"
+)
 MODELS = {
     "chgnet-r2scan": (CHGNET, "crystals"),
     "sevennet-mf-0-pbe": (SEVENNET.format("'7net-mf-0', modal='PBE'"), "crystals"),
@@ -31,6 +35,7 @@ MODELS = {
     "nep89": ("from calorine.calculators import CPUNEP\ncalculator = CPUNEP('PATH')", "crystals"),
     "diep": ("from diep.pretrained import make_calculator\ncalculator = make_calculator()", "crystals"),
     "so3lr": (SO3LR, "molecules"),
+    "chgnet-r2scan+d3": (f"{CHGNET}\n{D3}", "crystals"),
     "stillinger-weber": (STILLINGER_WEBER, "silicon"),
     "tersoff": ("from atomistica import Tersoff\ncalculator = Tersoff()", "silicon"),
     "gfn2-xtb": (XTB, "molecules"),

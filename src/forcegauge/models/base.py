@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from forcegauge.errors import BadInput, ForceGaugeError, ModelUnavailable
+from forcegauge.models import dispersion
 from forcegauge.potential import Capabilities, Model, Prediction
 from forcegauge.structures import Floats, Structures
 
@@ -82,7 +83,11 @@ def load(spec: Mapping[str, Any]) -> Loaded:
         if spec.get("dtype") and "dtype" in inspect.signature(module.load).parameters:
             options["dtype"] = spec["dtype"]
         place = {"device": spec.get("device") or "cpu", "threads": spec.get("threads")}
+        functional = options.pop(dispersion.OPTION, None)
         model: Identified = module.load(**place, **given, **options)
+        if functional:
+            model = dispersion.DispersionCorrected(model, functional, spec.get("threads"))
+            options[dispersion.OPTION] = functional
     except ForceGaugeError:
         raise
     except Exception as error:
@@ -90,7 +95,8 @@ def load(spec: Mapping[str, Any]) -> Loaded:
         raise ModelUnavailable(f"{asked} does not load: {type(error).__name__}: {_first_line(error)}") from error
     _check(spec, model)
     named = {key: value for key, value in options.items() if key != "path"}
-    return Loaded(model, model.identity, named, module.ADAPTER_VERSION, versions(module.PACKAGES))
+    packages = (*module.PACKAGES, *(dispersion.PACKAGES if functional else ()))
+    return Loaded(model, model.identity, named, module.ADAPTER_VERSION, versions(packages))
 
 
 def _file(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from forcegauge.errors import BadInput, UnknownName
+from forcegauge.models import environments
+from forcegauge.models.dispersion import OPTION
 
 ENTRY_POINTS = "forcegauge.models"
+_D3 = "+d3"
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Entry:
         licence_weights: of the weights.
         training_data: what it was trained on.
         theory: functional of the training data.
+        d3: functional whose D3(BJ) parameters may be added by ``NAME+d3``; ``included`` where the training data has
+            dispersion already; empty where nobody knows, or the library has no parameters.
         energy_reference: ``raw DFT``, ``MP2020-corrected`` or other; energies of different kinds are never compared.
         elements: which answer, in words.
         trained_elements: which have training data, where that differs.
@@ -70,6 +75,7 @@ class Entry:
     licence_weights: str = ""
     training_data: str = ""
     theory: str = ""
+    d3: str = ""
     energy_reference: str = ""
     elements: str = ""
     trained_elements: str = ""
@@ -107,15 +113,37 @@ def get(name: str) -> Entry:
     ``MODEL:PATH`` is a registered model with its weights in a file of yours. ``FAMILY:PATH`` is your own checkpoint of
     a known family, called ``FAMILY-`` and the file's name, or what you like as ``NAME=FAMILY:PATH``.
     ``NAME=MODEL:PATH`` is your own checkpoint in the shape, and with the options, of a registered model.
+    ``MODEL+d3`` is a registered model with dispersion added.
     """
     entries = _entries()
     if name in entries:
         return entries[name]
+    if name.endswith(_D3):
+        return _with_dispersion(get(name.removesuffix(_D3)))
     if ":" in name:
         return _from_file(name)
     if name in families():
         raise BadInput(f"{name} is a family of models: give your checkpoint as {name}:/path/to/file, or a model's name")
     raise UnknownName("model", name, names(hidden=name.startswith("broken")), "(`forcegauge models list`)")
+
+
+def _with_dispersion(card: Entry) -> Entry:
+    """The card of a model with D3(BJ) added; raises BadInput where that would be wrong."""
+    refused = f"{card.name}{_D3}: dispersion is not added"
+    if card.d3 == "included":
+        raise BadInput(f"{refused}, since {card.theory} has it already: ask for {card.name}")
+    if not card.d3 or not any(pin.startswith("dftd3==") for pin in environments.requirements(card.environment)):
+        takes = [name for name, one in _entries().items() if one.d3 not in ("", "included")]
+        raise BadInput(f"{refused}: no D3 functional is known for {card.name}; models that take it: {', '.join(takes)}")
+    return replace(
+        card,
+        name=f"{card.name}{_D3}",
+        title=f"{card.title}, with D3(BJ) of {card.d3}",
+        options={**card.options, OPTION: card.d3},
+        theory=f"{card.theory} with D3(BJ)",
+        energy_reference=f"{card.energy_reference} with D3(BJ)",
+        d3="included",
+    )
 
 
 def families() -> dict[str, str]:

@@ -261,7 +261,7 @@ class Question:
         properties: those of :data:`PROPERTIES` that are wanted; empty for a procedure.
         keep_failures: give back what there is instead of raising the first failure.
         procedure: name of the long procedure, empty for an evaluation.
-        settings: of the procedure.
+        settings: of the procedure; of an evaluation, only what keeps it out of others' batches.
     """
 
     structures: Structures
@@ -327,17 +327,21 @@ class Potential:
         properties: Sequence[str] = ("energy", "forces"),
         *,
         keep_failures: bool = False,
+        apart: bool = False,
     ) -> Predictions:
         """Energy, forces, stress or magnetic moments of many structures.
 
         Ask for the energy alone where it suffices: it needs no gradient and costs a fraction.
-        Raises the first Failure, which ends the case, unless ``keep_failures``.
+        Raises the first Failure, which ends the case, unless ``keep_failures``. With ``apart`` no structure of another
+        question shares its batch: slow, and only for asking whether company matters.
         """
         unknown = [name for name in properties if name not in PROPERTIES]
         if unknown:
             raise ValueError(f"no property {unknown[0]!r}: there are {', '.join(PROPERTIES)}")
         wanted = tuple(name for name in PROPERTIES if name in properties)
-        answer = await self._put(Question(Structures.from_atoms(structures), wanted, keep_failures))
+        asked = Structures.from_atoms(structures)
+        settings = {"apart": asked.digest()} if apart else {}  # a kind of its own
+        answer = await self._put(Question(asked, wanted, keep_failures, settings=settings))
         assert isinstance(answer, Predictions)  # what an evaluation is answered with
         return answer
 

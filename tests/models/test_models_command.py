@@ -36,13 +36,37 @@ def test_show_a_card():
     assert "10.1021/acs.jctc.4c00190" in text
 
 
-def test_verify_reports_what_came_back():
-    result = run("verify", "morse", "zbl", "--json")
-    assert [row["answer"] for row in json.loads(result.stdout)] == ["ok", "ok"]
+def test_verify_gives_a_line_per_check_and_keeps_the_records(tmp_path):
+    result = run("verify", "morse", "--json")
     assert result.exit_code == 0
+    rows = {row["check"]: row for row in json.loads(result.stdout)}
+    assert {row["model"] for row in rows.values()} == {"morse"}
+    assert rows["force-consistency"]["verdict"] == "ok"
+    assert rows["elements-answered"]["value"] == 96
+    assert rows["energy-reference"]["value"] is None
+    assert (tmp_path / "verification" / "morse" / "records.sqlite").is_file()
+    assert json.loads(run("verify", "morse", "--json").stdout) == list(rows.values())
+
+
+def test_verify_ends_with_1_where_a_check_fails_against_the_card():
     silent = run("verify", "broken-silent", "--json")
     assert silent.exit_code == 1
-    assert "not_implemented" in json.loads(silent.stdout)[0]["answer"]
+    rows = {row["check"]: row for row in json.loads(silent.stdout)}
+    assert rows["gives-forces"]["verdict"] == "fails"
+    assert "not_implemented" in rows["rotation-force"]["note"]
+
+
+def test_a_defect_that_the_card_admits_is_notable():
+    admitted = run("verify", "broken-nonconservative", "--json")
+    assert admitted.exit_code == 0
+    rows = {row["check"]: row["verdict"] for row in json.loads(admitted.stdout)}
+    assert rows["force-consistency"] == "notable"
+
+
+def test_install_asks_for_one_force():
+    (row,) = json.loads(run("install", "zbl", "--json").stdout)
+    assert row["answer"] == "ok"
+    assert run("install", "broken-silent", "--json").exit_code == 1
 
 
 @pytest.mark.parametrize("verb", ["show", "install", "verify", "remove"])
@@ -57,4 +81,5 @@ def test_nothing_to_verify_or_remove():
     with pytest.raises(ModelUnavailable, match="nothing to remove"):
         run("remove", "morse")
     (row,) = json.loads(run("remove", "chgnet", "--json").stdout)
-    assert (row["freed_mb"], row["models"]) == (0.0, "chgnet, sevennet-0")
+    assert row["freed_mb"] == 0.0
+    assert row["models"].startswith("chgnet, sevennet-0")

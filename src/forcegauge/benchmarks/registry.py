@@ -12,6 +12,7 @@ BENCHMARKS: Entries[Benchmark] = Entries(
     noun="benchmark",
     kind=Benchmark,
     own={
+        "conformance": "forcegauge.benchmarks.symmetry.conformance:BENCHMARK",
         "diatomics": "forcegauge.benchmarks.asymptotics.diatomics:BENCHMARK",
         "energy-volume": "forcegauge.benchmarks.properties.energy_volume:BENCHMARK",
     },

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from forcegauge.cli.output import JsonOption, print_rows
 from forcegauge.errors import ModelUnavailable
+
+if TYPE_CHECKING:
+    from forcegauge.models.registry import Entry
 
 app = typer.Typer(
     help="List the potentials, read their cards, install, verify and remove their environments.", no_args_is_help=True
@@ -70,13 +73,29 @@ def show(name: NameArgument, as_json: JsonOption = False) -> None:
 @app.command()
 def install(names: NamesArgument, as_json: JsonOption = False) -> None:
     """Build the environments of these models, then ask each model for one force, so that installed means it works."""
-    _verify(names, build=True, as_json=as_json)
+    _install(names, as_json=as_json)
 
 
 @app.command()
 def verify(names: NamesArgument, as_json: JsonOption = False) -> None:
-    """Ask each model for one energy and its forces inside its environment, and report what came back."""
-    _verify(names, build=False, as_json=as_json)
+    """Check each model against its card: derivatives, symmetries, batches, cut-off, sizes, elements, energy reference.
+
+    Runs the benchmark [b]conformance[/b] (quick) in the model's environment and keeps the records in the cache, so an
+    unchanged model is not asked twice. Exit code 1 where a check fails.
+    """
+    from forcegauge.models import environments, registry
+
+    entries = [registry.get(name) for name in names]  # every name is checked before anything is run
+    for entry in entries:
+        if environments.find(entry.environment) is None:
+            raise ModelUnavailable(
+                f"{entry.name}: environment {entry.environment} is not installed; run `forcegauge models install "
+                f"{entry.name}`"
+            )
+    rows = [row for entry in entries for row in _conformance(entry)]
+    print_rows(rows, as_json=as_json)
+    if any(row["verdict"] == "fails" for row in rows):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -94,19 +113,37 @@ def remove(names: NamesArgument, as_json: JsonOption = False) -> None:
     print_rows(rows, as_json=as_json)
 
 
-def _verify(names: list[str], *, build: bool, as_json: bool) -> None:
+def _conformance(entry: Entry) -> list[dict[str, Any]]:
+    """One row per check of a model; what the cache has is not computed again."""
+    from dataclasses import asdict
+
+    from forcegauge.benchmarks.symmetry.verdicts import verdicts
+    from forcegauge.folders import cache_folder
+    from forcegauge.runner.progress import reporter
+    from forcegauge.runner.run import RunOptions, run
+    from forcegauge.scoring import analyse
+
+    safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in entry.name)
+    folder = cache_folder() / "verification" / safe
+    shown = reporter()
+    try:
+        run(RunOptions(results=folder, models=[entry.name], benchmarks=["conformance"], preset="quick"), shown)
+    finally:
+        shown.close()
+    (result,) = analyse(folder)
+    assert result.analysis is not None  # the run has just made its records
+    (model,) = result.models
+    lines = verdicts(result.analysis.outcomes[model], result.analysis.scores[model], entry.as_dict())
+    return [{"model": entry.name, **asdict(line)} for line in lines]
+
+
+def _install(names: list[str], *, as_json: bool) -> None:
     from forcegauge.models import environments, registry
     from forcegauge.models.verification import verify as verify_model
 
     rows, failed = [], False
     for entry in [registry.get(name) for name in names]:  # every name is checked before anything is built
-        found = environments.ensure(entry.environment) if build else environments.find(entry.environment)
-        if found is None:
-            raise ModelUnavailable(
-                f"{entry.name}: environment {entry.environment} is not installed; run `forcegauge models install "
-                f"{entry.name}`"
-            )
-        answer = verify_model(entry, found)
+        answer = verify_model(entry, environments.ensure(entry.environment))
         call = answer["call"]
         failed = failed or call["failure"] is not None
         rows.append(

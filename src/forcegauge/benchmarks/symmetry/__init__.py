@@ -1,0 +1,1 @@
+"""What a potential must obey whatever it was trained on: derivatives, symmetries, batches, smoothness."""

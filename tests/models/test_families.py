@@ -67,6 +67,13 @@ def matgl(kind):
     )
 
 
+UPET = Case(
+    "upet",
+    "from upet.calculator import UPETCalculator\n"
+    "calculator = UPETCalculator(checkpoint_path=path, device='cpu', uncertainty_threshold=None)",
+    suffix=".ckpt",
+)
+
 CASES = {
     "mace-float64": mace("float64"),
     "mace-float32": mace("float32"),
@@ -77,6 +84,7 @@ CASES = {
     "m3gnet": matgl("M3GNet"),
     "tensornet": matgl("TensorNet"),
     "matgl-chgnet": matgl("CHGNet"),
+    "upet": UPET,
 }
 
 

@@ -248,7 +248,8 @@ def test_structures_that_a_check_lost_are_named():
     ("known", "names"),
     [
         (("Si",), ["bulk", "molecule", "slab", "packed", "squeezed"]),
-        (("H", "C", "N", "O", "F", "P", "S", "Cl"), ["bulk", "molecule", "slab", "packed", "squeezed", "bulk H"]),
+        (("H", "C", "N", "O", "F", "P", "S", "Cl"), ["bulk", "molecule", "slab", "packed", "squeezed"]),
+        (("Pd", "Ag", "I"), ["bulk", "molecule", "slab", "packed", "squeezed", "bulk Ag"]),
         (("Pu",), ["bulk", "molecule", "slab", "packed", "squeezed"]),
         ((), ["bulk", "molecule", "slab", "packed", "squeezed", "compound"]),
     ],

@@ -195,7 +195,7 @@ BENCHMARK = Benchmark(
         panels={"energy": "energy off the median (eV/atom)", "force": "largest force (eV/Å)"},
         curves=_curves,
     ),
-    run_version=1,
+    run_version=2,
     analysis_version=1,
     references=references,
 )

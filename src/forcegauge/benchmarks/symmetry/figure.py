@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 _FLOOR = 1e-6  # of the good anchor; nearer to the ideal is drawn there
+_SYMBOLS = ("circle-open", "diamond-open", "square-open", "triangle-up-open", "cross-open", "star-open", "x-open")
 _PANELS: tuple[tuple[str, str], ...] = (
     ("consistency", "derivatives"),
     ("energy", "same energy"),
@@ -28,7 +29,6 @@ _PANELS: tuple[tuple[str, str], ...] = (
 
 def draw(analysis: Analysis) -> go.Figure:
     """One panel per kind of check; where a mark is left of 1 the metric is as good as its good anchor asks."""
-    import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
     groups = _groups()
@@ -37,28 +37,12 @@ def draw(analysis: Analysis) -> go.Figure:
         rows=len(groups), cols=1, row_heights=rows, vertical_spacing=0.06, subplot_titles=list(groups)
     )
     for row, metrics in enumerate(groups.values(), start=1):
-        for number, (model, scores) in enumerate(analysis.scores.items()):
-            far = [_far(metric, [one.get(metric.score, np.nan) for one in scores.values()]) for metric in metrics]
-            shown = [(x, y) for y, x in enumerate(far) if np.isfinite(x)]
-            figure.add_trace(
-                go.Scatter(
-                    x=[x for x, _ in shown],
-                    y=[y for _, y in shown],
-                    mode="markers",
-                    marker={"size": 9, "color": COLOURS[number % len(COLOURS)]},
-                    name=model,
-                    legendgroup=model,
-                    showlegend=row == 1,
-                    hovertemplate="%{x:.3g} of the good anchor<extra>" + model + "</extra>",
-                ),
-                row=row,
-                col=1,
-            )
         where = {"row": row, "col": 1}
-        titles = [f"{metric.title}" for metric in metrics]
-        figure.update_yaxes(
-            tickvals=list(range(len(titles))), ticktext=titles, range=[-0.7, len(titles) - 0.3], **where
-        )
+        for number in range(len(analysis.scores)):
+            figure.add_trace(_marks(analysis, number, metrics, in_legend=row == 1), **where)
+        titles = [metric.title for metric in metrics]
+        figure.update_yaxes(tickvals=list(range(len(titles))), ticktext=titles, **where)
+        figure.update_yaxes(range=[-0.7, len(titles) - 0.3], **where)
         figure.update_xaxes(type="log", range=[np.log10(_FLOOR) - 0.3, 6], dtick=2, exponentformat="power", **where)
         figure.add_vline(x=1.0, line={"dash": "dot", "width": 1, "color": "grey"}, **where)
     figure.update_xaxes(title_text="size, in units of the good anchor", row=len(groups), col=1)
@@ -69,6 +53,26 @@ def draw(analysis: Analysis) -> go.Figure:
         legend={"orientation": "h", "y": 1.03, "yanchor": "bottom", "x": 0},
     )
     return figure
+
+
+def _marks(analysis: Analysis, number: int, metrics: Sequence[Metric], *, in_legend: bool) -> go.Scatter:
+    """One model's marks in one panel; open and of different shapes, so that equal values are seen behind each other."""
+    import plotly.graph_objects as go
+
+    model, scores = list(analysis.scores.items())[number]
+    far = [_far(metric, [one.get(metric.score, np.nan) for one in scores.values()]) for metric in metrics]
+    shown = [(x, y) for y, x in enumerate(far) if np.isfinite(x)]
+    look = {"color": COLOURS[number % len(COLOURS)], "symbol": _SYMBOLS[number % len(_SYMBOLS)]}
+    return go.Scatter(
+        x=[x for x, _ in shown],
+        y=[y for _, y in shown],
+        mode="markers",
+        marker={"size": 10, **look, "line": {"width": 2}},
+        name=model,
+        legendgroup=model,
+        showlegend=in_legend,
+        hovertemplate="%{x:.3g} of the good anchor<extra>" + model + "</extra>",
+    )
 
 
 def _groups() -> dict[str, list[Metric]]:

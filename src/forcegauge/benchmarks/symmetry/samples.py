@@ -29,6 +29,7 @@ _SHEAR = 0.03
 _SQUEEZE = 0.92  # of all lengths: potentials that reach no farther than a bond answer there too
 _VACUUM = 12.0  # Å
 _N_MORE = 6
+_LOOSE = 1.3  # covalent bonds between neighbours where twelve of them stand around an atom that no crystal has so
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,8 @@ def _candidates(capabilities: Capabilities) -> Iterator[tuple[str, Atoms]]:
         if capabilities.accepts(built.numbers.tolist()):
             yield "compound", distorted(built)
             break
-    others = [number for number in accepted(capabilities) if number != first]
+    # Elements of molecules are left out: no crystal of single atoms is anywhere near what a model of them knows.
+    others = [number for number in accepted(capabilities) if number != first and _lattice(number)]
     for place in np.unique(np.linspace(0, len(others) - 1, min(_N_MORE, len(others))).astype(int)).tolist():
         yield f"bulk {chemical_symbols[others[place]]}", distorted(crystal(others[place]))
 
@@ -84,22 +86,28 @@ def accepted(capabilities: Capabilities) -> list[int]:
 
 
 def main_element(capabilities: Capabilities) -> int:
-    """The element of the crystals: the first well-known one that the model accepts, else the middle of its list."""
+    """The element of the crystals: a well-known one, else one of a simple lattice, else the middle of the list."""
     known = accepted(capabilities)
-    preferred = [atomic_numbers[symbol] for symbol in _CRYSTALS if atomic_numbers[symbol] in known]
-    return preferred[0] if preferred else known[len(known) // 2]
+    preferred = [atomic_numbers[symbol] for symbol in _CRYSTALS]
+    simple = [number for number in [*preferred, *filter(_lattice, known)] if number in known]
+    return simple[0] if simple else known[len(known) // 2]
 
 
 def crystal(number: int) -> Atoms:
-    """The conventional cell, 2 to 8 atoms: the element's own lattice if that is simple, else fcc of touching atoms."""
-    symbol = chemical_symbols[number]
-    state = reference_states[number] if number < len(reference_states) else None
-    lattice = (state or {}).get("symmetry")
-    if lattice in ("fcc", "bcc", "diamond"):
-        return _bare(bulk(symbol, cubic=True))
+    """The conventional cell, 2 to 8 atoms: the element's own lattice if that is simple, else a loose fcc."""
+    symbol, lattice = chemical_symbols[number], _lattice(number)
     if lattice == "hcp":
         return _bare(bulk(symbol, orthorhombic=True))
-    return _bare(bulk(symbol, "fcc", a=np.sqrt(8) * covalent_radii[number], cubic=True))
+    if lattice:
+        return _bare(bulk(symbol, cubic=True))
+    return _bare(bulk(symbol, "fcc", a=_LOOSE * np.sqrt(8) * covalent_radii[number], cubic=True))
+
+
+def _lattice(number: int) -> str:
+    """fcc, bcc, hcp or diamond where the element has one of these, else empty."""
+    state = reference_states[number] if number < len(reference_states) else None
+    found = (state or {}).get("symmetry", "")
+    return found if found in ("fcc", "bcc", "hcp", "diamond") else ""
 
 
 def _bare(atoms: Atoms) -> Atoms:

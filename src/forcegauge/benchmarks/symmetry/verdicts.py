@@ -174,8 +174,10 @@ def _reference(outcomes: Outcomes, scores: Scores, claims: Mapping[str, Any]) ->
         return Verdict("energy-reference", np.nan, "eV/O", UNTESTED, str(outcome) if outcome else "")
     kind, claimed = REFERENCE_KINDS[int(found["reference_kind"])], str(claims.get("energy_reference", ""))
     offset = found["oxide_offset"]
-    if kind == REFERENCE_KINDS[0] or not re.search(r"\bPBE\b", str(claims.get("theory", ""))):
-        note = "oxides off measured enthalpies; only PBE's offset tells the reference"
+    if kind == REFERENCE_KINDS[0]:
+        return Verdict("energy-reference", offset, "eV/O", UNDECIDED, "oxides are off, or disagree")
+    if not re.search(r"\bPBE\b", str(claims.get("theory", ""))):
+        note = f"were it trained on PBE: {kind}; the card does not say so"
         return Verdict("energy-reference", offset, "eV/O", UNDECIDED, note)
     if claimed in REFERENCE_KINDS and claimed != kind:
         return Verdict("energy-reference", offset, "eV/O", FAILS, f"oxides say {kind}, the card says {claimed}")

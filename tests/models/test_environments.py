@@ -84,6 +84,12 @@ def test_pins_that_do_not_fit_together_fail_the_build(pins, tmp_path):
     assert environments.installed() == []
 
 
+def test_a_package_with_wrong_requirements_is_installed_alone(pins, tmp_path):
+    pins.append(wheel(tmp_path, "clash", "Requires-Dist: tinything==9.9\n") + " --no-deps")
+    assert environments.ensure("tiny").lock == {"clash": "1.2.3", "tinything": "1.2.3"}
+    assert environments.ensure("tiny") == environments.find("tiny")
+
+
 def test_an_interrupted_build_cleans_up_behind_itself(pins, monkeypatch):
     def interrupt(*args, **kwargs):
         environments.folder_of("tiny").mkdir(parents=True, exist_ok=True)

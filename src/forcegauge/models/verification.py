@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import subprocess
+from pathlib import Path
 from typing import Any, Literal
 
 from forcegauge.errors import ModelUnavailable
@@ -29,7 +31,9 @@ def verify(entry: Entry, installed: environments.Installed) -> dict[str, Any]:
     if "error" in answer:
         raise ModelUnavailable(f"{entry.name} does not load in environment {installed.name}: {answer['error']}")
     if answer["call"]["failure"] is None:
-        environments.remember(installed, entry.name, spec, {**answer["facts"], "call": answer["call"]})
+        environments.remember(installed, entry.name, spec, answer["facts"])
+        with contextlib.suppress(OSError):  # a cache that others own
+            environments.write_whole(_answered(entry, installed), json.dumps(answer["call"]))
     return answer
 
 
@@ -42,12 +46,16 @@ def status(entry: Entry) -> Status:
     installed = environments.find(entry.environment)
     if installed is None:
         return "declared only"
+    asked = cache_folder() / "verification" / entry.name / "records.sqlite"
+    if asked.exists() or _answered(entry, installed).exists():
+        return "verified here"
     files = (installed.folder / "facts").glob("*.json")
     facts = [path for path in files if re.fullmatch(re.escape(entry.name) + r"-[0-9a-f]{32}", path.stem)]
-    asked = (cache_folder() / "verification" / entry.name / "records.sqlite").exists()
-    if asked or any('"call"' in path.read_text(encoding="utf-8") for path in facts):
-        return "verified here"
     return "loads" if facts or entry.environment == environments.CORE else "declared only"
+
+
+def _answered(entry: Entry, installed: environments.Installed) -> Path:
+    return installed.folder / "facts" / f"{entry.name}.answered"
 
 
 def _ask(name: str, spec: dict[str, Any], installed: environments.Installed) -> dict[str, Any]:

@@ -138,17 +138,23 @@ def test_foreign_elements_are_refused_without_asking(load, questions):
     assert np.isfinite(answer.energies).tolist() == [True, False]
 
 
-def test_lists_are_cut_by_the_batch_cost_and_joined(load, questions):
+def test_lists_are_cut_and_joined(load, questions, monkeypatch):
+    """Into the model's own batches until its speed is known, then into batches of a second or two."""
     calculator = load("lennard-jones")
     structures = [copper(seed) for seed in range(7)]
-    whole = calculator.evaluate(structures, ("energy", "forces", "stress"))
-    assert len(questions) == 1
     cost = calculator.capabilities.cost(Structures.from_atoms(structures))[0]
     calculator.capabilities = dataclasses.replace(calculator.capabilities, batch_cost=2.5 * cost)
-    cut = calculator.evaluate(structures, ("energy", "forces", "stress"))
-    assert len(questions) == 1 + 4
-    np.testing.assert_array_equal(cut.forces, whole.forces)
-    np.testing.assert_array_equal(cut.stress, whole.stress)
+    properties = ("energy", "forces", "stress")
+    answers = [calculator.evaluate(structures, properties)]
+    assert len(questions) == 2
+    answers.append(calculator.evaluate(structures, properties))
+    assert len(questions) == 2 + 1
+    monkeypatch.setattr("forcegauge.runner.remote.BATCH_S", 0.0)
+    answers.append(calculator.evaluate(structures, properties))
+    assert len(questions) == 3 + 4
+    for answer in answers[1:]:
+        np.testing.assert_array_equal(answer.forces, answers[0].forces)
+        np.testing.assert_array_equal(answer.stress, answers[0].stress)
     assert len(calculator.evaluate([])) == 0
     with pytest.raises(ValueError, match="no property 'dipole'"):
         calculator.evaluate(structures, ("dipole",))

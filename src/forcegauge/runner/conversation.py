@@ -197,7 +197,7 @@ class Conversation:
         costs = self._capabilities.cost(question.structures)
         return [
             Part(self, place, a, question, question.structures.take(a, b), float(costs[a:b].sum()))
-            for a, b in pairwise(cuts(costs, self._capabilities.batch_cost))
+            for a, b in pairwise(_cuts(costs, self._capabilities.batch_cost))
         ]
 
     def _long_parts(self, place: int) -> list[Part]:
@@ -241,7 +241,7 @@ def _is_numeric(array: Any) -> bool:
     return isinstance(array, np.ndarray) and not array.dtype.hasobject
 
 
-def cuts(costs: Floats, cap: float) -> list[int]:
+def _cuts(costs: Floats, cap: float) -> list[int]:
     """Where to cut so that each piece costs at most ``cap``; a single structure above it stays whole."""
     edges, filled = [0], 0.0
     for row, cost in enumerate(costs.tolist()):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import CalculationFailed, Calculator, PropertyNotImplementedError, all_changes
 from ase.data import chemical_symbols
@@ -30,12 +31,11 @@ from forcegauge.potential import (
     Relaxed,
     converse,
 )
-from forcegauge.runner.conversation import cuts
-from forcegauge.runner.execute import SLICE_S
+from forcegauge.runner.execute import BATCH_S, SLICE_S
 from forcegauge.runner.prepare import Prepared, Resources, check_target, prepare_factory, prepare_registered
 from forcegauge.runner.workers import Worker, is_readable
 from forcegauge.simulate.procedure import procedure
-from forcegauge.structures import Structures
+from forcegauge.structures import Floats, Structures
 from forcegauge.worker.answer import Message
 
 Result = TypeVar("Result")
@@ -113,8 +113,13 @@ class RemoteCalculator(Calculator):  # type: ignore[misc]  # ASE is not typed
 
     @property
     def worker_s(self) -> float:
-        """Seconds that the worker has spent on all questions so far, without the way there and back."""
+        """Seconds that the worker has spent on all questions so far."""
         return self._crew.worker_s
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds from questions to answers so far: those of the worker, and the way there and back."""
+        return self._crew.waited_s
 
     # The face for ASE
 
@@ -171,7 +176,7 @@ class RemoteCalculator(Calculator):  # type: ignore[misc]  # ASE is not typed
         *,
         keep_failures: bool = False,
     ) -> Predictions:
-        """Energy, forces, stress or magnetic moments of many structures, in the model's own batches.
+        """Energy, forces, stress or magnetic moments of many structures, in batches that suit the model.
 
         Raises the first failure as :class:`ModelFailed` unless ``keep_failures``; then its numbers are NaN, and
         ``failures`` says why.
@@ -252,10 +257,11 @@ class _Crew:
     """
 
     def __init__(self, model: Prepared, timeout_s: float) -> None:
-        self.worker_s = 0.0
+        self.worker_s = self.waited_s = 0.0
         self._model = model
         self._timeout_s = timeout_s
         self._number = 0
+        self._cost_per_s = 0.0
         self._owner = os.getpid()
         self._worker: Worker | None = model.hire()
 
@@ -275,7 +281,7 @@ class _Crew:
             one = structures.take(row, row + 1)
             pieces[row] = Predictions.from_answers(one, question.properties, [failure])
 
-        self._work(_groups(structures, capabilities), question.keep_failures, message, note, fail)
+        self._work(question, capabilities, message, note, fail)
         return Predictions.concatenate([pieces[start] for start in sorted(pieces)])
 
     def advance(self, question: Question, capabilities: Capabilities) -> Finished:
@@ -294,7 +300,7 @@ class _Crew:
         def fail(row: int, failure: Failure) -> None:
             states[row] = {**states[row], "failure": failure.as_dict(), "is_done": True}
 
-        self._work(_groups(structures, capabilities), question.keep_failures, message, note, fail)
+        self._work(question, capabilities, message, note, fail)
         return Finished(states)
 
     def close(self) -> None:
@@ -305,42 +311,54 @@ class _Crew:
 
     def _work(
         self,
-        groups: Iterable[range],
-        apart: bool,
+        question: Question,
+        capabilities: Capabilities,
         message: Callable[[range], Message],
         note: Callable[[range, Message], list[range]],
         fail: Callable[[int, Failure], None],
     ) -> None:
-        """Ask about every group of rows; ``note`` gives back what must be asked again."""
-        todo, deaths = deque(groups), Counter[int]()
+        """Ask about all rows, a batch at a time; ``note`` gives back what must be asked again."""
+        costs = capabilities.cost(question.structures) if len(question.structures) > 1 else np.ones(1)
+        todo, deaths = deque([range(len(costs))]), Counter[int]()
         while todo:
             rows = todo.popleft()
+            if len(rows) > 1:
+                # As in a run: long against a round trip, but a slice ends by the clock, however many share its steps.
+                target = 0.0 if question.procedure else self._cost_per_s * min(BATCH_S, self._timeout_s / 10)
+                rows, rest = _split(rows, costs, max(target, capabilities.batch_cost))
+                todo.extendleft(rest)
             try:
                 reply = self._ask(message(rows))
             except Failure as failure:
-                if len(rows) > 1 and (apart or failure.kind != "timeout"):
+                if len(rows) > 1 and (question.keep_failures or failure.kind != "timeout"):
                     middle = rows.start + len(rows) // 2
                     todo.extendleft([range(middle, rows.stop), range(rows.start, middle)])
                 elif failure.kind == "crashed" and not deaths[rows.start]:
                     deaths[rows.start] += 1
                     todo.appendleft(rows)
-                elif apart:
+                elif question.keep_failures:
                     fail(rows.start, failure)
                 else:
                     raise
             else:
+                if len(costs) > 1 and not question.procedure:
+                    self._cost_per_s = costs[rows.start : rows.stop].sum() / max(float(reply["seconds"]), 1e-4)
                 todo.extend(note(rows, reply))
 
     def _ask(self, message: Message) -> Message:
         """The worker's answer; raises Failure where it died or had to be ended, and then there is no worker."""
         worker = self._hired()
         self._number += 1
+        start = time.perf_counter()
         try:
             worker.ask({"id": self._number, **message})
-            return self._wait(worker)
+            reply = self._wait(worker)
         except BaseException:  # an interrupted worker would go on computing for nobody
             self.close()
             raise
+        self.worker_s += float(reply["seconds"])
+        self.waited_s += time.perf_counter() - start
+        return reply
 
     def _wait(self, worker: Worker) -> Message:
         file = worker.fileno()
@@ -352,7 +370,6 @@ class _Crew:
                 continue
             for reply in worker.answers():
                 if reply["id"] == self._number:
-                    self.worker_s += float(reply["seconds"])
                     return reply
 
     def _hired(self) -> Worker:
@@ -366,12 +383,11 @@ class _Crew:
         return self._worker
 
 
-def _groups(structures: Structures, capabilities: Capabilities) -> list[range]:
-    """Rows that go to the model together, none of the groups above its batch cost."""
-    if len(structures) == 1:
-        return [range(1)]
-    edges = cuts(capabilities.cost(structures), capabilities.batch_cost)
-    return [range(start, stop) for start, stop in pairwise(edges)]
+def _split(rows: range, costs: Floats, cap: float) -> tuple[range, list[range]]:
+    """The first rows that cost no more than the cap together, at least one, and what is left of them."""
+    fitting = int(np.searchsorted(np.cumsum(costs[rows.start : rows.stop]), cap, side="right"))
+    stop = rows.start + max(1, fitting)
+    return (rows, []) if stop >= rows.stop else (range(rows.start, stop), [range(stop, rows.stop)])
 
 
 def _taken(structures: Structures, rows: range) -> Structures:

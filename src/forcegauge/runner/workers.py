@@ -26,6 +26,10 @@ NO_CPU_LIMIT_S = 60.0
 """A busy worker whose processes use no CPU for this long hangs."""
 
 
+_PIPE_BYTES = 2**20  # most batches and answers pass without waiting for the other side to read
+_READ_BYTES = 2**16  # a larger buffer costs more to get than its calls save
+
+
 class Worker(Protocol):
     """One loaded model that answers one batch at a time."""
 
@@ -83,6 +87,7 @@ class ProcessWorker:
                 env=_environment(source, int(spec.get("threads") or 1)),
                 start_new_session=True,
                 pass_fds=(lifeline,),
+                pipesize=_PIPE_BYTES,
             )
         os.close(lifeline)
         self._memory_bytes = memory_bytes
@@ -102,7 +107,7 @@ class ProcessWorker:
             self._log.trim()
             if not is_readable([self._output.fileno()], 1.0):
                 continue
-            data = os.read(self._output.fileno(), 1 << 20)
+            data = os.read(self._output.fileno(), _READ_BYTES)
             if not data:
                 raise ModelUnavailable(self._died_while_loading())
             for message in self._inbox.feed(data):
@@ -134,7 +139,7 @@ class ProcessWorker:
         arrived: list[Message] = []
         while True:
             try:
-                data = os.read(self._output.fileno(), 1 << 20)
+                data = os.read(self._output.fileno(), _READ_BYTES)
             except BlockingIOError:
                 break
             if not data:

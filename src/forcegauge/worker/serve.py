@@ -15,9 +15,9 @@ to standard error, which is the worker's log file.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import platform
-import queue
 import select
 import signal
 import sys
@@ -57,13 +57,11 @@ def main() -> None:
     """Serve one coordinator over standard input and output."""
     _guard_group(int(sys.argv[1]))
     incoming, line = _take_streams()
-    inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     first = receive(incoming)
     if first is None:
         return
     if os.getppid() != first["parent"]:  # it died before the guard could look
         os._exit(1)
-    threading.Thread(target=_listen, args=(incoming, inbox), daemon=True).start()
     threading.Thread(target=_beat, args=(line,), daemon=True).start()
     try:
         loaded = load(first["spec"])
@@ -71,9 +69,11 @@ def main() -> None:
     except BaseException as error:
         line.send({"op": "failed", "message": _one_line(error), "traceback": traceback.format_exc()})
         os._exit(1)
-    while True:
-        message = inbox.get()
+    gc.collect()
+    gc.freeze()  # what a model's package has loaded stays: to look through it again takes a tenth of a second each time
+    while (message := receive(incoming)) is not None:
         line.send(answer(loaded, message))
+    os._exit(0)
 
 
 def facts(loaded: Loaded, spec: dict[str, Any]) -> dict[str, Any]:
@@ -105,12 +105,6 @@ def _take_streams() -> tuple[BinaryIO, Line]:
     os.dup2(2, 1)  # a package that prints must not speak into the protocol
     sys.stdout = sys.stderr
     return incoming, Line(outgoing)
-
-
-def _listen(incoming: BinaryIO, inbox: queue.SimpleQueue[dict[str, Any]]) -> None:
-    while (message := receive(incoming)) is not None:
-        inbox.put(message)
-    os._exit(0)
 
 
 def _beat(line: Line) -> None:

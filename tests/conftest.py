@@ -14,7 +14,7 @@ REQUIRED = set(filter(None, os.environ.get("FORCEGAUGE_REQUIRE", "").split(","))
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory, monkeypatch, request):
     """No test touches the user's cache, but those that need the real environments of models."""
-    if request.node.get_closest_marker("real_model") is None:
+    if not any(request.node.get_closest_marker(name) for name in ("real_model", "installed_model")):
         monkeypatch.setenv("FORCEGAUGE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
 
 

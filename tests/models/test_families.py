@@ -74,6 +74,8 @@ UPET = Case(
     suffix=".ckpt",
 )
 
+DEEPMD = Case("deepmd", "from deepmd.calculator import DP\ncalculator = DP(path)", suffix=".pt")
+
 CASES = {
     "mace-float64": mace("float64"),
     "mace-float32": mace("float32"),
@@ -85,6 +87,7 @@ CASES = {
     "tensornet": matgl("TensorNet"),
     "matgl-chgnet": matgl("CHGNet"),
     "upet": UPET,
+    "deepmd": DEEPMD,
 }
 
 
@@ -172,3 +175,18 @@ def test_the_hash_is_the_identity_and_foreign_elements_are_not_asked(answer):
     assert answer["strange"] == {"1": "unsupported_element"}
     versions = answer["facts"]["packages"]
     assert versions["torch"].startswith("2.13.0")
+
+
+@pytest.mark.installed_model
+def test_a_pickle_where_tensors_were_promised_is_refused_in_one_line(tmp_path):
+    python = python_of("orb", build=False)
+    file = tmp_path / "wicked.ckpt"
+    wicked = "import os, sys, torch\nclass W:\n    def __reduce__(self): return os.system, ('touch ' + sys.argv[2],)\n"
+    run(python, "-c", wicked + "torch.save({'weights': W()}, sys.argv[1])", file, tmp_path / "run")
+    spec = weights.provided(registry.get(f"wicked=orb-v2:{file}")).spec()
+    code = "import json, sys\nfrom forcegauge.errors import ModelUnavailable\nfrom forcegauge.models.base import load\n"
+    code += "try:\n    load(json.loads(sys.argv[1]))\nexcept ModelUnavailable as error:\n    print(error)"
+    (said,) = run(python, "-c", code, json.dumps(spec)).strip().splitlines()
+    assert "was to hold plain tensors and holds a pickle that would run code" in said
+    assert "it is refused" in said
+    assert not (tmp_path / "run").exists()

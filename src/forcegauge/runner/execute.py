@@ -130,7 +130,7 @@ class Execution:
                 seat.worker.close()
 
     def _step(self) -> bool:
-        self._fill_window()
+        self._fill_window(sum(seat.batch is None for seat in self._seats))
         if self._is_over():
             self._abandon_unasked()
         for seat in self._seats:
@@ -140,6 +140,7 @@ class Execution:
         busy = [seat for seat in self._seats if seat.batch is not None]
         if not busy:
             return bool(self._tasks) and not self._is_over()  # only refusals were left in the window
+        self._fill_window(len(self._seats))  # while the workers compute
         for seat in self._ready(busy):
             self._collect(seat)
         for seat in busy:
@@ -154,9 +155,9 @@ class Execution:
 
     # Conversations
 
-    def _fill_window(self) -> None:
-        """Begin cases until there is enough for every worker's next batch."""
-        wanted = max(self._target_cost(), self._capabilities.batch_cost) * (len(self._seats) + 1)
+    def _fill_window(self, batches: int) -> None:
+        """Begin cases until there is enough for so many batches."""
+        wanted = max(self._target_cost(), self._capabilities.batch_cost) * batches
         queued = sum(part.cost for part in self._queue)
         atoms = sum(self._open.values())
         until = time.monotonic() + _FILL_S

@@ -176,8 +176,8 @@ METRICS = (
         reason="1.02 is a second well in one crystal of a hundred, 1.5 in every fourth.",
         score="derivative_flips",
         aggregate="mean",
-        description=f"Sign changes of dE/dV along the scan, energy steps below {ENERGY_FLOOR_EV_PER_ATOM} eV/atom passed "
-        "over; mean over the crystals.",
+        description=f"Sign changes of dE/dV along the scan; energy steps below {ENERGY_FLOOR_EV_PER_ATOM} eV/atom are "
+        "passed over. Mean over the crystals.",
     ),
     Metric(
         key="tortuosity",

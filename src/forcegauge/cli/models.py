@@ -40,8 +40,8 @@ def list_models(
         rows.append(
             {
                 "model": name,
-                "theory": entry.theory or "analytic",
-                "elements": entry.elements.partition(":")[0] or "any",
+                "theory": entry.theory or ("analytic" if entry.environment == environments.CORE else ""),
+                "elements": entry.elements.partition(":")[0] or ("any" if entry.environment == environments.CORE else ""),
                 "environment": entry.environment,
                 "installed": ready[entry.environment],
                 "status": status(entry),

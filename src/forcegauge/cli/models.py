@@ -37,11 +37,12 @@ def list_models(
     rows = []
     for name in registry.names(hidden=everything):
         entry = registry.get(name)
+        analytic = entry.environment == environments.CORE
         rows.append(
             {
                 "model": name,
-                "theory": entry.theory or ("analytic" if entry.environment == environments.CORE else ""),
-                "elements": entry.elements.partition(":")[0] or ("any" if entry.environment == environments.CORE else ""),
+                "theory": entry.theory or ("analytic" if analytic else ""),
+                "elements": entry.elements.partition(":")[0] or ("any" if analytic else ""),
                 "environment": entry.environment,
                 "installed": ready[entry.environment],
                 "status": status(entry),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 import time
@@ -15,10 +16,11 @@ from ase.build import bulk
 import forcegauge
 from forcegauge.errors import BadInput, ModelUnavailable
 from forcegauge.folders import cache_folder
-from forcegauge.models import registry
-from forcegauge.runner import logs
+from forcegauge.models import environments, registry
+from forcegauge.runner import logs, prepare
 from forcegauge.runner.logs import Log
-from forcegauge.runner.remote import ModelFailed
+from forcegauge.runner.prepare import Resources
+from forcegauge.runner.remote import ModelFailed, RemoteCalculator
 
 POTENTIALS = """
 import ctypes, os, re, sys
@@ -193,3 +195,26 @@ def test_interpreters_are_checked_before_anything_is_started(tmp_path):
         forcegauge.load_model("lennard-jones", python=tmp_path / "python")
     with pytest.raises(BadInput, match="model :nothing: give package"):
         forcegauge.load_model(":nothing")
+
+
+def test_what_is_learnt_of_memory_is_known_to_the_next_worker():
+    place, spec = environments.ensure("core"), {"adapter": "analytic"}
+    memory = prepare._Memory(place, "lennard-jones", spec)
+    assert memory.known is None
+    learnt = {"energy": {"base_bytes": 1.0, "bytes_per_cost": 2.0, "ceiling": 3.0}}
+    memory.learn(learnt)
+    assert memory.known == prepare._Memory(place, "lennard-jones", spec).known == learnt
+    assert prepare._Memory(place, "lennard-jones", {**spec, "device": "cuda"}).known is None
+
+
+@pytest.mark.real_model
+@pytest.mark.skipif("FORCEGAUGE_TEST_REAL_MODELS" not in os.environ, reason="set FORCEGAUGE_TEST_REAL_MODELS=1")
+def test_a_small_machine_makes_batches_small(tmp_path):
+    resources = Resources(threads=1, memory_gb=0.9)
+    model = prepare.prepare_registered("chgnet", resources, tmp_path, lambda text: None)
+    with RemoteCalculator(model, 600.0, {}) as calculator:
+        assert 2_000 < calculator.capabilities.batch_cost < 15_000
+        crystals = [bulk("Cu", cubic=True) * (2, 2, 1)] * 60
+        assert calculator.evaluate(crystals, keep_failures=True).failures == {}
+    with forcegauge.load_model("chgnet", threads=1) as calculator:
+        assert calculator.capabilities.batch_cost == 20_000

@@ -10,10 +10,9 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from forcegauge.errors import Failure
+from forcegauge.models.memory import is_out_of_memory
 from forcegauge.potential import Capabilities, Model, Prediction, Predictions
 from forcegauge.structures import Structures
-
-_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
 def guarded_evaluate(model: Model, structures: Structures, properties: frozenset[str]) -> Predictions:
@@ -99,8 +98,7 @@ def _halving(model: Model, structures: Structures, properties: frozenset[str]) -
 
 def _failure(error: Exception, structures: Structures) -> Failure:
     text = str(error).strip() or type(error).__name__
-    # torch.OutOfMemoryError is a RuntimeError, as is what torch's allocator for the CPU raises.
-    if isinstance(error, MemoryError) or any(phrase in text.lower() for phrase in _NO_MEMORY):
+    if is_out_of_memory(error):
         return Failure("out_of_memory", f"no memory left for {int(structures.n_atoms.sum())} atoms")
     return Failure("bug", f"{type(error).__name__}: {text.splitlines()[0]}", traceback.format_exc())
 

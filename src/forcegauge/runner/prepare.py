@@ -120,7 +120,8 @@ def prepare_registered(name: str, resources: Resources, logs: Path, say: Callabl
     place = environments.interpreter(resources.python) if resources.python else environments.ensure(entry.environment)
     spec = entry.spec(device=resources.device, threads=resources.threads_per_worker, dtype=resources.dtype)
     facts = environments.recall(place, name, spec)
-    start = _starter(name, place.python, spec, logs, resources, say)
+    memory = _Memory(place, name, spec)
+    start = _starter(name, place.python, spec, logs, resources, say, memory)
     ready: list[Worker] = []
     if facts is None or "calibration_gflops" not in facts:  # `models verify` remembers less than a worker tells
         ready.append(start())
@@ -173,8 +174,27 @@ def _identity(name: str, facts: Mapping[str, Any], lock: str) -> ModelIdentity:
     return ModelIdentity(name, weights, facts["options"], facts["adapter_version"], lock)
 
 
+class _Memory:
+    """What is known of the memory that a model's batches take, kept beside its facts."""
+
+    def __init__(self, place: environments.Installed, name: str, spec: Mapping[str, Any]) -> None:
+        self._where = place, f"{name}-memory", spec
+        self.known = environments.recall(*self._where)
+
+    def learn(self, memory: Mapping[str, Any]) -> None:
+        if memory != self.known:
+            self.known = dict(memory)
+            environments.remember(*self._where, memory)
+
+
 def _starter(
-    name: str, python: Path, spec: Mapping[str, Any], logs: Path, resources: Resources, say: Callable[[str], None]
+    name: str,
+    python: Path,
+    spec: Mapping[str, Any],
+    logs: Path,
+    resources: Resources,
+    say: Callable[[str], None],
+    memory: _Memory | None = None,
 ) -> Callable[[], Worker]:
     source = environments.source_copy()
     log = logs / f"{_file_name(name)}.log"
@@ -184,7 +204,8 @@ def _starter(
         if not python.exists():
             raise ModelUnavailable(f"{name}: there is no interpreter {python}; give the path of a Python executable")
         try:
-            worker = ProcessWorker(python, source, spec, log, resources.memory_bytes)
+            known = () if memory is None else (memory.known, memory.learn)
+            worker = ProcessWorker(python, source, spec, log, resources.memory_bytes, *known)
         except OSError as error:
             raise ModelUnavailable(f"{name}: a worker with the log {log} cannot be started: {error}") from None
         try:

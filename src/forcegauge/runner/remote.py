@@ -100,7 +100,8 @@ class RemoteCalculator(Calculator):  # type: ignore[misc]  # ASE is not typed
 
     def __init__(self, model: Prepared, timeout_s: float, asked: Mapping[str, Any]) -> None:
         super().__init__()
-        self.capabilities: Capabilities = model.capabilities
+        self._crew = _Crew(model, timeout_s)
+        self.capabilities = self._crew.capabilities()
         self.implemented_properties = ["free_energy", *self.capabilities.properties]
         self._name = model.name
         self._recipe = asked
@@ -108,7 +109,6 @@ class RemoteCalculator(Calculator):  # type: ignore[misc]  # ASE is not typed
         self._asked: set[str] = set()
         self._usual: set[str] = set()
         self._potential = Potential(self.capabilities)
-        self._crew = _Crew(model, timeout_s)
         self._end = weakref.finalize(self, self._crew.close)
 
     @property
@@ -264,6 +264,10 @@ class _Crew:
         self._cost_per_s = 0.0
         self._owner = os.getpid()
         self._worker: Worker | None = model.hire()
+
+    def capabilities(self) -> Capabilities:
+        """What the worker's model declares; its batches follow the memory that there is."""
+        return Capabilities.from_dict(self._hired().facts["capabilities"])
 
     def evaluate(self, question: Question, capabilities: Capabilities) -> Predictions:
         """The answer to a question about structures as they are."""

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -69,11 +69,22 @@ class ProcessWorker:
         spec: what :func:`forcegauge.models.base.load` takes.
         log: file that takes everything the model's package prints.
         memory_bytes: resident size at which it is ended as out of memory.
+        memory: what an earlier worker learnt of the memory that batches take, or None.
+        learn: told when this one has learnt more.
 
     Raises ModelUnavailable from :meth:`wait_until_ready` where the model does not load.
     """
 
-    def __init__(self, python: Path, source: Path, spec: Mapping[str, Any], log: Path, memory_bytes: int) -> None:
+    def __init__(
+        self,
+        python: Path,
+        source: Path,
+        spec: Mapping[str, Any],
+        log: Path,
+        memory_bytes: int,
+        memory: Mapping[str, Any] | None = None,
+        learn: Callable[[Mapping[str, Any]], None] = lambda memory: None,
+    ) -> None:
         self._log = Log(log)
         # Nothing is ever written to it: its end tells the worker's guard that this process is gone.
         lifeline, kept = os.pipe()
@@ -91,13 +102,15 @@ class ProcessWorker:
             )
         os.close(lifeline)
         self._memory_bytes = memory_bytes
+        self._learn = learn
         self._inbox = Inbox()
         self._watch = _Watch(self._process.pid)
         self._asked_at = 0.0
         self.facts: Mapping[str, Any] = {}
         self.is_busy = False
         with contextlib.suppress(BrokenPipeError):
-            send(self._input, {"op": "load", "spec": dict(spec), "parent": os.getpid()})
+            first = {"op": "load", "spec": dict(spec), "parent": os.getpid()}
+            send(self._input, {**first, "memory_bytes": memory_bytes, "memory": memory})
 
     def wait_until_ready(self, limit_s: float = 600.0) -> Mapping[str, Any]:
         """What the worker tells of its model, once it has loaded it."""
@@ -113,6 +126,8 @@ class ProcessWorker:
             for message in self._inbox.feed(data):
                 if message["op"] == "ready":
                     self.facts = message
+                    if message["memory"] is not None:
+                        self._learn(message["memory"])
                     return self.facts
                 if message["op"] == "failed":
                     self._log.note(message["traceback"])
@@ -149,6 +164,9 @@ class ProcessWorker:
             arrived += [message for message in self._inbox.feed(data) if message["op"] == "answer"]
         if arrived:
             self.is_busy = False
+        for message in arrived:
+            if message["memory"] is not None:
+                self._learn(message["memory"])
         return arrived
 
     def is_alive(self) -> bool:

@@ -4,7 +4,8 @@ Standard input and output carry the messages of :mod:`forcegauge.worker.wire`; w
 to standard error, which is the worker's log file.
 
     coordinator                      worker
-    {op: load, spec, parent}    ->
+    {op: load, spec, parent,    ->
+     memory_bytes, memory}
                                 <-   {op: ready, ...facts} or {op: failed, kind, message, traceback}
                                 <-   {op: beat} every second, from a thread of its own
     {op: evaluate or advance}   ->
@@ -24,12 +25,15 @@ import sys
 import threading
 import time
 import traceback
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from forcegauge.errors import Failure, ForceGaugeError
 from forcegauge.models.base import Loaded, load
+from forcegauge.models.memory import Bounded, bounded
+from forcegauge.potential import Model
 from forcegauge.worker.answer import answer
 from forcegauge.worker.wire import receive, send
 
@@ -65,15 +69,25 @@ def main() -> None:
     threading.Thread(target=_beat, args=(line,), daemon=True).start()
     try:
         loaded = load(first["spec"])
-        line.send({"op": "ready", **facts(loaded, first["spec"])})
+        model = bounded(loaded.model, float(first["memory_bytes"]), first["memory"])
+        loaded = replace(loaded, model=model)
+        line.send({"op": "ready", **facts(loaded, first["spec"]), "memory": _news(model, told=False)})
     except BaseException as error:
         line.send({"op": "failed", "message": _one_line(error), "traceback": traceback.format_exc()})
         os._exit(1)
     gc.collect()
     gc.freeze()  # what a model's package has loaded stays: to look through it again takes a tenth of a second each time
     while (message := receive(incoming)) is not None:
-        line.send(answer(loaded, message))
+        line.send({**answer(loaded, message), "memory": _news(model)})
     os._exit(0)
+
+
+def _news(model: Model, told: bool = True) -> dict[str, Any] | None:
+    """What is known of the model's memory, where it is not told yet."""
+    if not isinstance(model, Bounded) or (told and not model.is_news):
+        return None
+    model.is_news = False
+    return model.known()
 
 
 def facts(loaded: Loaded, spec: dict[str, Any]) -> dict[str, Any]:

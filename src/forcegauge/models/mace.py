@@ -17,7 +17,7 @@ from forcegauge.errors import ModelUnavailable
 from forcegauge.models.graph import GraphModel, indices, settle
 from forcegauge.models.neighbours import Pairs
 from forcegauge.potential import Capabilities
-from forcegauge.structures import Floats, Integers
+from forcegauge.structures import Integers
 
 ADAPTER_VERSION = 1
 PACKAGES = ("mace-torch", "e3nn", "torch", "numpy", "scipy", "ase")
@@ -51,10 +51,6 @@ class MaceModel(GraphModel):
             batch_cost=_EDGE_CAP,
         )
         super().__init__(identity, capabilities, _EDGE_CAP)
-
-    def reference(self, numbers: Integers) -> Floats:
-        """[n_atoms], zero: the network adds the energy of the free atoms itself, in double precision."""
-        return np.zeros(len(numbers))
 
     def atomic(
         self, numbers: Integers, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]

@@ -19,7 +19,7 @@ from forcegauge.models.base import weights_sha256
 from forcegauge.models.graph import GraphModel, indices, settle
 from forcegauge.models.neighbours import Pairs
 from forcegauge.potential import Capabilities
-from forcegauge.structures import Floats, Integers
+from forcegauge.structures import Integers
 
 ADAPTER_VERSION = 1
 PACKAGES = ("sevenn", "e3nn", "torch", "torch-geometric", "numpy", "scipy", "ase")
@@ -58,10 +58,6 @@ class SevennetModel(GraphModel):
             batch_cost=edge_cap,
         )
         super().__init__(identity, capabilities, edge_cap)
-
-    def reference(self, numbers: Integers) -> Floats:
-        """[n_atoms], zero: the network adds the energy of the free atoms itself."""
-        return np.zeros(len(numbers))
 
     def atomic(
         self, numbers: Integers, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]

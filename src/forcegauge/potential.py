@@ -35,6 +35,7 @@ class Capabilities:
         properties: those of :data:`PROPERTIES` that it gives.
         needs_cell: it fails without a periodic cell; molecules get a large box.
         cutoff_angstrom: how far an atom sees directly, None where unknown.
+        graph_cutoff_angstrom: how far the edges reach that a batch holds, None where that is ``cutoff_angstrom``.
         angle_cutoff_angstrom: how far the bonds reach between which angles are counted, None without angles.
         is_conservative: forces are the gradient of the energy, None where unknown.
         dtype: ``float32`` or ``float64``.
@@ -46,6 +47,7 @@ class Capabilities:
     properties: tuple[str, ...] = ("energy", "forces")
     needs_cell: bool = False
     cutoff_angstrom: float | None = None
+    graph_cutoff_angstrom: float | None = None
     angle_cutoff_angstrom: float | None = None
     is_conservative: bool | None = None
     dtype: str = "float64"
@@ -55,7 +57,7 @@ class Capabilities:
     def cost(self, structures: Structures) -> Floats:
         """[n_structures], edges and angles of each graph by estimate; never below one per atom, nor below one."""
         n_atoms = structures.n_atoms.astype(float)
-        cost = n_atoms * structures.neighbours(self.cutoff_angstrom or 6.0)
+        cost = n_atoms * structures.neighbours(self.graph_cutoff_angstrom or self.cutoff_angstrom or 6.0)
         if self.angle_cutoff_angstrom:
             cost = cost + n_atoms * structures.neighbours(self.angle_cutoff_angstrom) ** 2
         floored: Floats = np.maximum(cost, np.maximum(n_atoms, 1.0))

@@ -6,6 +6,7 @@ Pairs only, as plane-wave codes add it to a functional; computed by the Fortran 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any, Protocol
 
 from ase import Atoms
@@ -18,6 +19,10 @@ from forcegauge.structures import Structures
 PACKAGES = ("dftd3",)
 OPTION = "d3"
 """Name of the option that holds the functional; any family's model takes it."""
+
+_PAIRS_BOHR, _TRIPLES_BOHR, _NEIGHBOURS_BOHR = 60.0, 40.0, 40.0  # the library's own; no triples are computed
+CUTOFF_ANGSTROM = _PAIRS_BOHR * Bohr
+"""How far an atom feels another; its coordination, which scales that, is counted up to 40 bohr."""
 
 
 class _Identified(Model, Protocol):
@@ -44,7 +49,20 @@ class DispersionCorrected:
             raise BadInput(f"D3(BJ) has no parameters for the functional {functional}: {error}") from error
         self.model = model
         self.identity = model.identity
-        self.capabilities: Capabilities = model.capabilities
+        # Batches are cut by the graph of the model: dispersion goes one structure at a time and holds no gradient.
+        graph = model.capabilities.graph_cutoff_angstrom or model.capabilities.cutoff_angstrom
+        self.capabilities: Capabilities = replace(
+            model.capabilities, cutoff_angstrom=CUTOFF_ANGSTROM, graph_cutoff_angstrom=graph
+        )
+
+    @property
+    def edge_cap(self) -> float:
+        """Of the model, where it has one."""
+        return float(self.model.edge_cap)  # type: ignore[attr-defined]
+
+    @edge_cap.setter
+    def edge_cap(self, cap: float) -> None:
+        self.model.edge_cap = cap  # type: ignore[attr-defined]
 
     def evaluate(self, structures: Structures, properties: frozenset[str]) -> list[Prediction | Failure]:
         """The model's predictions with the dispersion of each structure added."""
@@ -72,4 +90,5 @@ class DispersionCorrected:
 
         cell = atoms.cell.complete().array / Bohr if atoms.pbc.any() else None
         model = DispersionModel(atoms.numbers, atoms.positions / Bohr, cell, atoms.pbc if cell is not None else None)
+        model.set_realspace_cutoff(_PAIRS_BOHR, _TRIPLES_BOHR, _NEIGHBOURS_BOHR)
         return model.get_dispersion(self._damping, grad=gradient)

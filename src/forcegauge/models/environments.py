@@ -77,11 +77,12 @@ class Occupied:
 
 
 def requirements(name: str) -> list[str]:
-    """The pins of an environment; raises UnknownName."""
+    """The pins of an environment, of all parts of a name such as ``mace+d3``; raises UnknownName."""
     known = _environments()
-    if name not in known:
-        raise UnknownName("environment", name, known)
-    return list(known[name]["requirements"])
+    for part in name.split("+"):
+        if part not in known:
+            raise UnknownName("environment", part, known)
+    return list(dict.fromkeys(pin for part in name.split("+") for pin in known[part]["requirements"]))
 
 
 def names() -> list[str]:

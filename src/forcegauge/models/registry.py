@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from forcegauge.errors import BadInput, UnknownName
-from forcegauge.models import environments
-from forcegauge.models.dispersion import OPTION
+from forcegauge.models.dispersion import CUTOFF_ANGSTROM, OPTION
 
 ENTRY_POINTS = "forcegauge.models"
 _D3 = "+d3"
@@ -44,11 +43,12 @@ class Entry:
         training_data: what it was trained on.
         theory: functional of the training data.
         d3: functional whose D3(BJ) parameters may be added by ``NAME+d3``; ``included`` where the training data has
-            dispersion already; empty where nobody knows, or the library has no parameters.
+            dispersion already; empty where the functional is unknown or the library has no parameters.
         energy_reference: ``raw DFT``, ``MP2020-corrected`` or other; energies of different kinds are never compared.
         elements: which answer, in words.
         trained_elements: which have training data, where that differs.
         conservative: forces are the gradient of the energy, None where unknown.
+        mirror_symmetric: a structure and its mirror image have the same energy.
         properties: what it gives.
         needs_cell: fails without a periodic cell.
         dtype: of its arithmetic.
@@ -80,6 +80,7 @@ class Entry:
     elements: str = ""
     trained_elements: str = ""
     conservative: bool | None = None
+    mirror_symmetric: bool = True
     properties: tuple[str, ...] = ("energy", "forces", "stress")
     needs_cell: bool = False
     dtype: str = "float64"
@@ -132,16 +133,18 @@ def _with_dispersion(card: Entry) -> Entry:
     refused = f"{card.name}{_D3}: dispersion is not added"
     if card.d3 == "included":
         raise BadInput(f"{refused}, since {card.theory} has it already: ask for {card.name}")
-    if not card.d3 or not any(pin.startswith("dftd3==") for pin in environments.requirements(card.environment)):
-        takes = [name for name, one in _entries().items() if one.d3 not in ("", "included")]
-        raise BadInput(f"{refused}: no D3 functional is known for {card.name}; models that take it: {', '.join(takes)}")
+    if not card.d3:
+        theory = f"its theory is {card.theory}" if card.theory else "nothing is said of its theory"
+        raise BadInput(f"{refused}: the card names no functional that D3(BJ) has parameters for; {theory}")
     return replace(
         card,
         name=f"{card.name}{_D3}",
         title=f"{card.title}, with D3(BJ) of {card.d3}",
+        environment=f"{card.environment}{_D3}",
         options={**card.options, OPTION: card.d3},
         theory=f"{card.theory} with D3(BJ)",
         energy_reference=f"{card.energy_reference} with D3(BJ)",
+        cutoff_angstrom=CUTOFF_ANGSTROM,
         d3="included",
     )
 

@@ -38,6 +38,8 @@ class Capabilities:
         graph_cutoff_angstrom: how far the edges reach that a batch holds, None where that is ``cutoff_angstrom``.
         angle_cutoff_angstrom: how far the bonds reach between which angles are counted, None without angles.
         is_conservative: forces are the gradient of the energy, None where unknown.
+        is_mirror_symmetric: a structure and its mirror image have the same energy, as in nature; false for a network
+            that was built to turn with a structure but not to mirror with it.
         dtype: ``float32`` or ``float64``.
         device: ``cpu``, ``cuda:0``...
         batch_cost: how much one call takes well, in edges and angles as :meth:`cost` counts them.
@@ -50,6 +52,7 @@ class Capabilities:
     graph_cutoff_angstrom: float | None = None
     angle_cutoff_angstrom: float | None = None
     is_conservative: bool | None = None
+    is_mirror_symmetric: bool = True
     dtype: str = "float64"
     device: str = "cpu"
     batch_cost: float = 50_000.0
@@ -120,6 +123,8 @@ class Predictions(Sequence[Prediction]):
         stress: [n_structures, 3, 3], eV/Å³, tension positive, or None.
         magmoms: [n_atoms_total], Bohr magnetons, or None.
         failures: by the index of the structure.
+        seconds: of the worker's time that the whole question took, by its share of the batches; None where nobody
+            measured.
     """
 
     n_atoms: np.ndarray
@@ -128,6 +133,7 @@ class Predictions(Sequence[Prediction]):
     stress: Floats | None = None
     magmoms: Floats | None = None
     failures: Mapping[int, Failure] = field(default_factory=dict)
+    seconds: float | None = None
 
     @classmethod
     def from_answers(
@@ -181,7 +187,8 @@ class Predictions(Sequence[Prediction]):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain fields, for the wire and the journal."""
-        fields = {name: getattr(self, name) for name in ("n_atoms", *PROPERTIES) if getattr(self, name) is not None}
+        names = ("n_atoms", *PROPERTIES, "seconds")
+        fields = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         return {**fields, "failures": {str(row): failure.as_dict() for row, failure in self.failures.items()}}
 
     @classmethod

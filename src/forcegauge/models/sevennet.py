@@ -36,11 +36,18 @@ class SevennetModel(GraphModel):
         identity: SHA-256 of its weights.
         device: of the network.
         edge_cap: directed pairs that one pass may hold.
+        is_mirror_symmetric: whether its features know even from odd; else it only turns with a structure.
         modal: which of the levels of theory it was trained on, by the network's own numbering; None where there is one.
     """
 
     def __init__(
-        self, network: torch.nn.Module, identity: str, device: str, edge_cap: float, modal: int | None = None
+        self,
+        network: torch.nn.Module,
+        identity: str,
+        device: str,
+        edge_cap: float,
+        is_mirror_symmetric: bool,
+        modal: int | None = None,
     ) -> None:
         network.set_is_batch_data(True)
         self.network = network
@@ -53,6 +60,7 @@ class SevennetModel(GraphModel):
             properties=("energy", "forces", "stress"),
             cutoff_angstrom=float(network.cutoff),
             is_conservative=True,
+            is_mirror_symmetric=is_mirror_symmetric,
             dtype="float32",
             device=device,
             batch_cost=edge_cap,
@@ -101,10 +109,13 @@ def load(
         from sevenn.util import pretrained_name_to_path
 
         path = Path(pretrained_name_to_path(checkpoint))
-        network = SevenNetCheckpoint(path).build_model()
+        kept = SevenNetCheckpoint(path)
+        network = kept.build_model()
     network.requires_grad_(False)
     number = _modal(checkpoint, modal, network.modal_map or {})
-    return SevennetModel(network.to(device).eval(), weights_sha256(path), device, _EDGE_CAPS[checkpoint], number)
+    mirrors = bool(kept.config["is_parity"])
+    network = network.to(device).eval()
+    return SevennetModel(network, weights_sha256(path), device, _EDGE_CAPS[checkpoint], mirrors, number)
 
 
 def _modal(checkpoint: str, asked: str | None, known: Mapping[str, int]) -> int | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from forcegauge.structures import Floats
 if TYPE_CHECKING:
     from forcegauge.benchmarks.symmetry.conformance import ConformanceSettings
 
-SIZES = ("one atom", "two atoms", "molecule", "slab", "bulk, small", "bulk, 200 atoms")
+SIZES = ("one atom", "two atoms", "molecule", "slab", "bulk, small", "bulk, large")
 OXIDES: Mapping[str, tuple[str, float]] = {
     "MgO": ("rocksalt", 4.21),
     "CaO": ("rocksalt", 4.81),
@@ -47,6 +48,8 @@ _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 _N_HALVINGS = 4
 _LENGTH = 5.0  # Å; a strain moves the atoms of a small cell about as far as the displacement did
 _CROSSING = (8, 1, 13, 9)
+_LARGEST = 200  # atoms
+_GROWTH = 3  # of the time with the number of atoms: electrons are solved by matrices, networks grow less
 _FAR = 50.0  # Å between two molecules that must not know of each other
 _PAIR = np.array([0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.6, 2.0, 2.5])  # covalent bonds
 BOND_AT = 5
@@ -72,16 +75,16 @@ async def forces(
 ) -> None:
     """Forces, and the energies with single coordinates displaced by halved steps either way."""
     members = _samples(sheet, settings)
-    rows = []
+    rounds: list[list[Row]] = [[] for _ in range(settings.n_coordinates)]
     for number, sample in members:
         count = min(settings.n_coordinates, 3 * len(sample.atoms))
-        for coordinate in rng.choice(3 * len(sample.atoms), count, replace=False).tolist():
+        for place, coordinate in enumerate(rng.choice(3 * len(sample.atoms), count, replace=False).tolist()):
             for step in _both_ways(_steps(sheet, settings)):
                 moved = sample.atoms.copy()
                 moved.positions[divmod(coordinate, 3)] += step
-                rows.append(Row(moved, number, CHANGED, coordinate, step))
+                rounds[place].append(Row(moved, number, CHANGED, coordinate, step))
     await sheet.ask([Row(sample.atoms, number) for number, sample in members])
-    await sheet.ask(rows, ("energy",))
+    await _ask_rounds(sheet, rounds)
 
 
 async def stress(
@@ -91,8 +94,8 @@ async def stress(
     if "stress" not in sheet.potential.capabilities.properties:
         raise Failure("not_implemented", "the model gives no stress")
     members = [(number, sample) for number, sample in _samples(sheet, settings) if sample.is_solid]
-    rows = []
-    for number, sample in members:
+    rounds: list[list[Row]] = [[] for _ in members]
+    for place, (number, sample) in enumerate(members):
         for component, (a, b) in enumerate(_VOIGT):
             for step in _both_ways(_steps(sheet, settings) / _LENGTH):
                 strain = np.zeros((3, 3))
@@ -100,9 +103,15 @@ async def stress(
                 strain[b, a] += step / 2
                 moved = sample.atoms.copy()
                 moved.set_cell(moved.cell.array @ (np.eye(3) + strain), scale_atoms=True)
-                rows.append(Row(moved, number, CHANGED, component, step))
+                rounds[place].append(Row(moved, number, CHANGED, component, step))
     await sheet.ask([Row(sample.atoms, number) for number, sample in members], ("energy", "stress"))
-    await sheet.ask(rows, ("energy",))
+    await _ask_rounds(sheet, rounds)
+
+
+async def _ask_rounds(sheet: Sheet, rounds: Sequence[Sequence[Row]]) -> None:
+    """Energies of the first round, then of as many more as the budget takes."""
+    count = sheet.afford(len(rounds), await sheet.ask(rounds[0], ("energy",)))
+    await sheet.ask([row for one in rounds[1:count] for row in one], ("energy",))
 
 
 def _both_ways(steps: Floats) -> list[float]:
@@ -195,8 +204,11 @@ async def _compare(
     sheet: Sheet, settings: ConformanceSettings, changed: Callable[[int, Sample], Iterable[Row]]
 ) -> None:
     members = _samples(sheet, settings)
-    rows = [row for number, sample in members for row in changed(number, sample)]
-    await sheet.ask([*(Row(sample.atoms, number) for number, sample in members), *rows])
+    rounds = list(zip_longest(*(changed(number, sample) for number, sample in members)))
+    count = sheet.afford(len(rounds), await sheet.ask([Row(sample.atoms, number, SCAN) for number, sample in members]))
+    # Asked together: were references asked before, a model that minds company would differ here, too.
+    references = [Row(sample.atoms, number) for number, sample in members]
+    await sheet.ask([*references, *(row for one in rounds[:count] for row in one if row)])
 
 
 async def batch(
@@ -226,21 +238,23 @@ async def cutoff_crossing(
 ) -> None:
     """An atom taken away from a cluster of three until none of them sees it, for some elements."""
     first, known = main_element(sheet.potential.capabilities), accepted(sheet.potential.capabilities)
-    wanted = [first, *(number for number in _CROSSING if number in known)]
-    for place, number in enumerate(list(dict.fromkeys(wanted))[: settings.n_elements_crossing]):
+    wanted = dict.fromkeys([first, *(number for number in _CROSSING if number in known)])
+    numbers = list(wanted)[: settings.n_elements_crossing]
+    for place, number in enumerate(numbers):
+        each = sheet.seconds / max(place, 1)
+        if sheet.seconds + each > sheet.budget_s:
+            break
         await cross(sheet, Crossing(place, number, sheet.potential.capabilities), settings.n_suspects)
+        sheet.extent = (place + 1.0, float(len(numbers)), sheet.seconds / (place + 1))
 
 
 async def sizes(
     sheet: Sheet, settings: ConformanceSettings, inputs: Mapping[str, Any], rng: np.random.Generator
 ) -> None:
-    """One atom, two, a molecule, a slab, a small crystal and one of about 200 atoms."""
+    """One atom, two, a molecule, a slab, a small crystal and one of about 200 atoms, or as large as time allows."""
     capabilities = sheet.potential.capabilities
     element = main_element(capabilities)
     solid = crystal(element)
-    times = np.ones(3, dtype=int)
-    while len(solid) * times.prod() < 200:
-        times[np.argmin(times * solid.cell.lengths())] += 1
     pair = Atoms([element] * 2, [(0, 0, 0), (0, 0, 2 * covalent_radii[element])])
     made = (
         boxed(Atoms([element], [(0, 0, 0)]), capabilities),
@@ -248,9 +262,25 @@ async def sizes(
         boxed(free_molecule(capabilities), capabilities),
         rattled(slab(solid, capabilities)),
         rattled(solid),
-        rattled(solid.repeat(times)),
     )
-    await sheet.ask([Row(atoms, place, component=place) for place, atoms in enumerate(made)])
+    await sheet.ask([Row(atoms, place, component=place, coordinate=len(atoms)) for place, atoms in enumerate(made)])
+    steps = _growing(solid)
+    for atoms, larger in zip(steps, [*steps[1:], None], strict=True):
+        row = Row(atoms, len(made), component=len(made), coordinate=len(atoms))
+        seconds = (await sheet.ask([row], apart=True)).seconds or 0.0
+        sheet.extent = (float(len(atoms)), float(len(steps[-1])), seconds)
+        if larger and seconds * (len(larger) / len(atoms)) ** _GROWTH > sheet.budget_s:
+            break
+
+
+def _growing(solid: Atoms) -> list[Atoms]:
+    """Supercells, each at least twice as large as the one before, to about 200 atoms."""
+    times, made = np.ones(3, dtype=int), [solid]
+    while len(made[-1]) < _LARGEST:
+        while len(solid) * times.prod() < min(2 * len(made[-1]), _LARGEST):
+            times[np.argmin(times * solid.cell.lengths())] += 1
+        made.append(rattled(solid.repeat(times)))
+    return made[1:]
 
 
 async def properties(

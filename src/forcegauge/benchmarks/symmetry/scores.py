@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from forcegauge.benchmarks.symmetry.checks import BOND_AT, METAL, OXIDE, OXIDES, OXYGEN
+from forcegauge.benchmarks.symmetry.checks import BOND_AT, METAL, OXIDE, OXIDES, OXYGEN, SIZES
 from forcegauge.benchmarks.symmetry.sheet import CHANGED, REFERENCE, SCAN, TRIPLE, per_structure
 from forcegauge.metrics.conformance import NONSENSE, beyond_doubt, jump, largest, lowest, reference_kind, ridders, sense
 from forcegauge.potential import PROPERTIES
@@ -99,7 +99,12 @@ def _crossing(raw: Raw, reference: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _sizes(raw: Raw, reference: Mapping[str, Any]) -> dict[str, float]:
-    return {"sizes_answered": float(np.mean(raw["failure"] == 0))}
+    return {"sizes_answered": float(np.mean(raw["failure"][largest_asked(raw)] == 0))}
+
+
+def largest_asked(raw: Raw) -> np.ndarray:
+    """The row of each of the sizes: of those between the small crystal and the large one, the last that was asked."""
+    return np.array([np.flatnonzero(raw["component"] == place)[-1] for place in range(len(SIZES))])
 
 
 def _properties(raw: Raw, reference: Mapping[str, Any]) -> dict[str, float]:

@@ -32,7 +32,10 @@ SCHEMA = {
     "coordinate": "[n_structures] Å, strain or scale: how far along the check's scan",
     "transform": "[n_structures, 3, 3] what turns the reference's forces into this structure's",
     "order": "[n_atoms_total] the atom of the reference that each atom is a copy of",
-    "limits": "[2] the cut-off that the model declares, Å, NaN where unknown; 1 where it computes in float32, else 0",
+    "limits": "[3] the cut-off that the model declares, Å, NaN where unknown; 1 where it computes in float32, else 0; "
+    "1 where it declares mirror symmetry, else 0",
+    "extent": "[3] how much was asked, how much the settings want (rounds of coordinates, solids, changes or elements; "
+    "atoms of the largest crystal; 0 where it is fixed), worker seconds of one of the last: less where that is long",
 }
 
 
@@ -54,10 +57,13 @@ class Sheet:
 
     Args:
         potential: whom to ask.
+        budget_s: worker seconds that a check should take; what is beyond is not asked, and the extent tells so.
     """
 
-    def __init__(self, potential: Potential) -> None:
+    def __init__(self, potential: Potential, budget_s: float) -> None:
         self.potential = potential
+        self.budget_s = budget_s
+        self.extent = (0.0, 0.0, 0.0)
         self._asked: list[tuple[Sequence[Row], Structures, Predictions]] = []
 
     async def ask(
@@ -69,6 +75,18 @@ class Sheet:
         if rows:
             self._asked.append((rows, structures, answer))
         return answer
+
+    def afford(self, wanted: int, answer: Predictions) -> int:
+        """How many rounds, each as long as what was answered, the budget takes: at least one. The extent tells."""
+        seconds = answer.seconds or 0.0
+        count = min(wanted, max(1, int(self.budget_s / max(seconds, 1e-9))))
+        self.extent = (float(count), float(wanted), seconds)
+        return count
+
+    @property
+    def seconds(self) -> float:
+        """What the worker spent on it so far."""
+        return sum(answer.seconds or 0.0 for _, _, answer in self._asked)
 
     def raw(self) -> Raw:
         """All rows as arrays; raises the first Failure where not one of them was answered."""
@@ -89,7 +107,10 @@ class Sheet:
             "coordinate": np.array([row.coordinate for row in rows], dtype=np.float64),
             "transform": np.array([row.transform for row in rows]),
             "order": np.concatenate([_order(row) for row in rows]),
-            "limits": np.array([found.cutoff_angstrom or np.nan, float(found.dtype == "float32")]),
+            "limits": np.array(
+                [found.cutoff_angstrom or np.nan, float(found.dtype == "float32"), float(found.is_mirror_symmetric)]
+            ),
+            "extent": np.array(self.extent),
         }
         return Raw(arrays)
 

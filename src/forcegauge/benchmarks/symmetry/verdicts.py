@@ -13,7 +13,7 @@ from ase.data import atomic_numbers
 from forcegauge.benchmarks.base import Outcomes, Scores
 from forcegauge.benchmarks.symmetry.checks import SIZES
 from forcegauge.benchmarks.symmetry.declared import METRICS
-from forcegauge.benchmarks.symmetry.scores import nonsense
+from forcegauge.benchmarks.symmetry.scores import largest_asked, nonsense
 from forcegauge.errors import FAILURE_KINDS, Failure
 from forcegauge.metrics.conformance import REFERENCE_KINDS
 from forcegauge.metrics.uncertainty import estimate
@@ -29,6 +29,13 @@ _CASES = {
     "energy-jump": "cutoff-crossing",
     "force-jump": "cutoff-crossing",
     "sizes-answered": "sizes",
+}
+_IF_MIRRORED = ("inversion-energy", "inversion-force")
+_EXTENTS = {
+    "forces": "coordinates of a structure",
+    "stress": "solids",
+    "cutoff-crossing": "elements",
+    "sizes": "atoms",
 }
 _REFUSALS = ("unsupported_element", "not_implemented")
 _STEP = 0.06  # Å; the scan's step, by which the reach may be off
@@ -60,7 +67,8 @@ def verdicts(outcomes: Outcomes, scores: Scores, claims: Mapping[str, Any]) -> l
     Args:
         outcomes: of the benchmark ``conformance``.
         scores: of its analysis.
-        claims: fields of the model's card: ``conservative``, ``properties``, ``theory``, ``energy_reference``.
+        claims: fields of the model's card: ``conservative``, ``mirror_symmetric``, ``properties``, ``theory``,
+            ``energy_reference``.
     """
     lines = [_of_metric(metric, outcomes, scores, claims) for metric in METRICS]
     return [*lines, *_facts(outcomes, scores, claims)]
@@ -75,8 +83,26 @@ def _of_metric(metric: Metric, outcomes: Outcomes, scores: Scores, claims: Mappi
     note = _notes(metric, outcomes, scores)
     if metric.key in _IF_CONSERVATIVE and verdict == FAILS and claims.get("conservative") is not True:
         said = "says so" if claims.get("conservative") is False else "claims nothing"
-        return Verdict(metric.key, value, metric.unit, NOTABLE, f"no gradient of the energy; the card {said}")
-    return Verdict(metric.key, value, metric.unit, verdict, note)
+        verdict, note = NOTABLE, f"no gradient of the energy; the card {said}"
+    if metric.key in _IF_MIRRORED and verdict != OK and not _is_mirrored(outcomes, claims):
+        verdict, note = NOTABLE, "as the card says: not made to be mirror-symmetric"
+    fewer = _fewer(_case_of(metric), outcomes)
+    return Verdict(metric.key, value, metric.unit, verdict, "; ".join(filter(None, (note, fewer))))
+
+
+def _is_mirrored(outcomes: Outcomes, claims: Mapping[str, Any]) -> bool:
+    """Whether card and checkpoint both promise one energy for mirror images."""
+    raw = outcomes.get("inversion")
+    return claims.get("mirror_symmetric", True) and not (isinstance(raw, Raw) and raw["limits"][2] == 0)
+
+
+def _fewer(case: str, outcomes: Outcomes) -> str:
+    """What was not asked because it would have taken too long; empty where all was."""
+    raw = outcomes.get(case)
+    if not isinstance(raw, Raw) or raw["extent"][0] >= raw["extent"][1]:
+        return ""
+    asked, wanted, seconds = raw["extent"].tolist()
+    return f"{asked:.0f} {_EXTENTS.get(case, 'changes')} instead of {wanted:.0f}: {seconds:.1f} s each time"
 
 
 def _without_value(metric: Metric, outcomes: Outcomes) -> Verdict:
@@ -104,8 +130,9 @@ def _notes(metric: Metric, outcomes: Outcomes, scores: Scores) -> str:
         return _by_kind(scores)
     raw = outcomes.get("sizes")
     if metric.key == "sizes-answered" and isinstance(raw, Raw):
-        failed = np.flatnonzero(raw["failure"]).tolist()
-        return ", ".join(f"{SIZES[row]}: {FAILURE_KINDS[int(raw['failure'][row]) - 1]}" for row in failed)
+        codes = raw["failure"][largest_asked(raw)].tolist()
+        failed = [(name, FAILURE_KINDS[code - 1]) for name, code in zip(SIZES, codes, strict=True) if code]
+        return ", ".join(f"{name}: {kind}" for name, kind in failed)
     return _unanswered(outcomes.get(_case_of(metric)))
 
 

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Literal, Protocol, TypeVar, overload
 
 import numpy as np
 from ase import Atoms
@@ -42,6 +42,8 @@ class Capabilities:
             that was built to turn with a structure but not to mirror with it.
         dtype: ``float32`` or ``float64``.
         device: ``cpu``, ``cuda:0``...
+        knows_charge: the total charge of a structure decides its answer; else one that is not neutral is refused.
+        knows_spin: so does its spin multiplicity; else one that is no singlet is refused.
         batch_cost: how much one call takes well, in edges and angles as :meth:`cost` counts them.
     """
 
@@ -55,6 +57,8 @@ class Capabilities:
     is_mirror_symmetric: bool = True
     dtype: str = "float64"
     device: str = "cpu"
+    knows_charge: bool = False
+    knows_spin: bool = False
     batch_cost: float = 50_000.0
 
     def cost(self, structures: Structures) -> Floats:
@@ -238,13 +242,13 @@ class Predictions(Sequence[Prediction]):
 
 @dataclass(frozen=True, eq=False)
 class Finished:
-    """The last states of a long question, one per structure; see :mod:`forcegauge.simulate.procedure`."""
+    """The last states of a long question, in order; see :mod:`forcegauge.simulate.procedure`."""
 
     states: Sequence[Mapping[str, Any]]
 
     @property
     def failures(self) -> dict[int, Failure]:
-        """By the index of the structure."""
+        """By the index of the state."""
         found = {row: state["failure"] for row, state in enumerate(self.states)}
         return {row: Failure.from_dict(fields) for row, fields in found.items() if fields is not None}
 
@@ -358,16 +362,33 @@ class Potential:
         self,
         structures: Structures | Iterable[Atoms],
         *,
+        cell: Literal["fixed", "free"] = "fixed",
+        optimiser: Literal["fire", "lbfgs"] = "fire",
+        keep_symmetry: bool = False,
         force_tolerance_ev_per_a: float = 0.05,
         max_steps: int = 500,
         keep_failures: bool = False,
     ) -> Relaxed:
-        """Structures relaxed at fixed cell until no force on an atom is above the tolerance (eV/Å).
+        """Structures relaxed until no force is above the tolerance.
 
-        Raises the first Failure unless ``keep_failures``: ``not_converged`` after ``max_steps``, ``exploded`` where the
-        energy falls through the bottom, or whatever the evaluation fails with.
+        Args:
+            structures: where they begin.
+            cell: with ``free`` the cell goes along, by the logarithm of its deformation (see
+                :mod:`forcegauge.simulate.cell`).
+            optimiser: FIRE, which forgives, or L-BFGS, which needs fewer steps.
+            keep_symmetry: keep the space group that each crystal begins with.
+            force_tolerance_ev_per_a: eV/Å, on each atom, and on the cell's rows: volume times stress over n_atoms.
+            max_steps: per structure.
+            keep_failures: give back what there is. Else the first Failure is raised: ``not_converged`` after
+                ``max_steps``, ``exploded`` where energy or cell run away, or whatever the evaluation fails with.
         """
-        settings = {"force_tolerance_ev_per_a": force_tolerance_ev_per_a, "max_steps": max_steps}
+        settings = {
+            "cell": cell,
+            "optimiser": optimiser,
+            "keep_symmetry": keep_symmetry,
+            "force_tolerance_ev_per_a": force_tolerance_ev_per_a,
+            "max_steps": max_steps,
+        }
         question = Question(Structures.from_atoms(structures), (), keep_failures, "relax", settings)
         answer = await self._put(question)
         assert isinstance(answer, Finished)  # what a procedure is answered with

@@ -1,6 +1,7 @@
 """Long questions: the same steps as ASE, in slices, resumed from the last state."""
 
 from functools import partial
+from itertools import chain, repeat
 
 import numpy as np
 import pytest
@@ -21,7 +22,13 @@ from forcegauge.runner.progress import Silent
 from forcegauge.simulate.procedure import procedure
 from forcegauge.structures import Structures
 
-SETTINGS = {"force_tolerance_ev_per_a": 0.01, "max_steps": 200}
+SETTINGS = {
+    "cell": "fixed",
+    "optimiser": "fire",
+    "keep_symmetry": False,
+    "force_tolerance_ev_per_a": 0.01,
+    "max_steps": 200,
+}
 
 
 def rattled(symbol: str, seed: int):
@@ -34,8 +41,8 @@ def relax_alone(model, structures, settings=SETTINGS, steps_per_slice=1000):
     relax = procedure("relax")
     states = relax.begin(Structures.from_atoms(structures), settings)
     while not all(state["is_done"] for state in states):
-        steps = iter([False] * (steps_per_slice - 1))
-        states = relax.advance(states, settings, partial(guarded_evaluate, model), partial(next, steps, True))
+        ends = chain(repeat(False, steps_per_slice - 1), repeat(True))
+        states = relax.advance(states, settings, partial(guarded_evaluate, model), lambda _, ends=ends: next(ends))
     return states
 
 

@@ -29,11 +29,11 @@ class Part:
     Args:
         conversation: whom the answer is for.
         place: which question of the present round it belongs to.
-        row: index of its first structure in that question.
+        row: index of its first structure in that question, or of its state.
         question: what is asked.
         structures: the piece.
         cost: its edges and angles, by estimate.
-        state: for a procedure, the structure's last state.
+        state: for a procedure, the last state of its structures.
         deaths: how often a worker died of it alone.
         answer: once it is known.
     """
@@ -203,16 +203,18 @@ class Conversation:
         ]
 
     def _long_parts(self, place: int) -> list[Part]:
-        """A part per structure, from its last state on disk where there is one."""
+        """A part per state, from the last one on disk where there is one."""
         asked = self._asked[place]
         question = asked.question
-        costs = self._capabilities.cost(question.structures).tolist()
+        steps = procedure(question.procedure)
+        count = steps.structures_per_state(question.settings)
+        costs = self._capabilities.cost(question.structures).reshape(-1, count).sum(axis=1).tolist()
         parts = []
-        for row, state in enumerate(procedure(question.procedure).begin(question.structures, question.settings)):
+        for row, state in enumerate(steps.begin(question.structures, question.settings)):
             last = self._checkpoints.load(self.task.key, asked.number, row, question) or state
             answer = Finished([last]) if last["is_done"] else None
-            one = question.structures.take(row, row + 1)
-            parts.append(Part(self, place, row, question, one, costs[row], last, answer=answer))
+            group = question.structures.take(row * count, (row + 1) * count)
+            parts.append(Part(self, place, row, question, group, costs[row], last, answer=answer))
         return parts
 
     def _remember(self, asked: Sequence[_Asked]) -> None:

@@ -93,7 +93,7 @@ class Execution:
         self._capabilities = model.capabilities
         self._tasks = deque(tasks)
         self._store = store
-        self._checkpoints = Checkpoints(store.folder / "checkpoints")
+        self._checkpoints = Checkpoints(store.folder / "checkpoints", SLICE_S)
         self._limits = limits
         self._reporter = reporter
         self._seats = [_Seat() for _ in range(min(workers, len(tasks)))]
@@ -253,7 +253,8 @@ class Execution:
         left_s = max(part.conversation.seconds_left(part, self._limits.timeout_s) for part in parts)
         self._batches += 1
         seat.batch = _Batch(self._batches, parts, sum(part.cost for part in parts), left_s)
-        worker.ask({"id": seat.batch.identifier, **_message(parts)})
+        others_wait = any(part.question.kind == parts[0].question.kind for part in self._queue)
+        worker.ask({"id": seat.batch.identifier, **_message(parts, others_wait)})
 
     def _is_late(self, part: Part) -> bool:
         """Whether the time limit of a part's question is used up; then it is answered with that."""
@@ -352,7 +353,7 @@ class Execution:
             return
         part = parts[0]
         apart = failure.kind == "out_of_memory" or part.question.keep_failures
-        divisible = apart and len(part.structures) > 1
+        divisible = apart and part.state is None and len(part.structures) > 1
         part.deaths += failure.kind == "crashed"
         if failure.kind == "crashed" and part.deaths <= self._limits.retries:
             self._suspects.appendleft([part])
@@ -372,8 +373,8 @@ class Execution:
             self._proceed(conversation, [], None)
 
 
-def _message(parts: Sequence[Part]) -> dict[str, Any]:
-    """The batch as the worker reads it."""
+def _message(parts: Sequence[Part], others_wait: bool) -> dict[str, Any]:
+    """The batch as the worker reads it; ``others_wait`` to enter a slice whose structures are done."""
     question = parts[0].question
     if question.procedure:
         return {
@@ -382,6 +383,7 @@ def _message(parts: Sequence[Part]) -> dict[str, Any]:
             "settings": dict(question.settings),
             "states": [dict(part.state or {}) for part in parts],
             "slice_s": SLICE_S,
+            "others_wait": others_wait,
         }
     structures = Structures.concatenate([part.structures for part in parts]).as_arrays()
     return {"op": "evaluate", "structures": structures, "properties": list(question.properties)}

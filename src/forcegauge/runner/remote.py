@@ -183,25 +183,12 @@ class RemoteCalculator(Calculator):  # type: ignore[misc]  # ASE is not typed
         """
         return self._converse(self._potential.evaluate(structures, properties, keep_failures=keep_failures))
 
-    def relax(
-        self,
-        structures: Structures | Iterable[Atoms],
-        *,
-        force_tolerance_ev_per_a: float = 0.05,
-        max_steps: int = 500,
-        keep_failures: bool = False,
-    ) -> Relaxed:
-        """Structures relaxed together at fixed cell until no force on an atom is above the tolerance (eV/Å).
+    def relax(self, structures: Structures | Iterable[Atoms], **wanted: Any) -> Relaxed:
+        """Structures relaxed together; ``wanted`` as in :meth:`forcegauge.potential.Potential.relax`.
 
         Raises the first failure as :class:`ModelFailed` unless ``keep_failures``.
         """
-        asked = self._potential.relax(
-            structures,
-            force_tolerance_ev_per_a=force_tolerance_ev_per_a,
-            max_steps=max_steps,
-            keep_failures=keep_failures,
-        )
-        return self._converse(asked)
+        return self._converse(self._potential.relax(structures, **wanted))
 
     def close(self) -> None:
         """End the worker; the next question would start another."""
@@ -285,14 +272,24 @@ class _Crew:
             one = structures.take(row, row + 1)
             pieces[row] = Predictions.from_answers(one, question.properties, [failure])
 
-        self._work(question, capabilities, message, note, fail)
+        costs = capabilities.cost(structures) if len(structures) > 1 else np.ones(1)
+        self._work(question, capabilities, costs, message, note, fail)
         return Predictions.concatenate([pieces[start] for start in sorted(pieces)])
 
     def advance(self, question: Question, capabilities: Capabilities) -> Finished:
         """The answer to a long question, slice by slice; structures that fit into a batch go together."""
         structures, settings = question.structures, dict(question.settings)
-        states: list[Mapping[str, Any]] = list(procedure(question.procedure).begin(structures, settings))
-        advance = {"op": "advance", "procedure": question.procedure, "settings": settings, "slice_s": SLICE_S}
+        steps = procedure(question.procedure)
+        states: list[Mapping[str, Any]] = list(steps.begin(structures, settings))
+        count = steps.structures_per_state(settings)
+        costs = capabilities.cost(structures).reshape(-1, count).sum(axis=1)
+        advance = {
+            "op": "advance",
+            "procedure": question.procedure,
+            "settings": settings,
+            "slice_s": SLICE_S,
+            "others_wait": False,
+        }
 
         def message(rows: range) -> Message:
             return {**advance, "states": [dict(states[row]) for row in rows]}
@@ -304,7 +301,7 @@ class _Crew:
         def fail(row: int, failure: Failure) -> None:
             states[row] = {**states[row], "failure": failure.as_dict(), "is_done": True}
 
-        self._work(question, capabilities, message, note, fail)
+        self._work(question, capabilities, costs, message, note, fail)
         return Finished(states)
 
     def close(self) -> None:
@@ -317,12 +314,12 @@ class _Crew:
         self,
         question: Question,
         capabilities: Capabilities,
+        costs: Floats,
         message: Callable[[range], Message],
         note: Callable[[range, Message], list[range]],
         fail: Callable[[int, Failure], None],
     ) -> None:
         """Ask about all rows, a batch at a time; ``note`` gives back what must be asked again."""
-        costs = capabilities.cost(question.structures) if len(question.structures) > 1 else np.ones(1)
         todo, deaths = deque([range(len(costs))]), Counter[int]()
         while todo:
             rows = todo.popleft()

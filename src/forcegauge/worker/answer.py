@@ -19,7 +19,8 @@ def answer(loaded: Loaded, message: Message) -> Message:
     """The answer to one batch.
 
     ``{op: evaluate, id, structures, properties}`` is answered with ``predictions``;
-    ``{op: advance, id, procedure, settings, states, slice_s}`` with the ``states`` after about that many seconds.
+    ``{op: advance, id, procedure, settings, states, slice_s, others_wait}`` with the ``states`` after about that many
+    seconds, or once half of them are done and others wait to take their place.
     """
     start = time.perf_counter()
 
@@ -28,9 +29,12 @@ def answer(loaded: Loaded, message: Message) -> Message:
 
     body: Message
     if message["op"] == "advance":
-        deadline = start + message["slice_s"]
+        fewest = len(message["states"]) / 2 if message["others_wait"] else 0
         states = procedure(message["procedure"]).advance(
-            message["states"], message["settings"], evaluate, lambda: time.perf_counter() >= deadline
+            message["states"],
+            message["settings"],
+            evaluate,
+            lambda n_active: n_active < fewest or time.perf_counter() - start >= message["slice_s"],
         )
         body = {"states": states}
     else:

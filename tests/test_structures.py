@@ -47,11 +47,34 @@ def test_taking_and_concatenating_are_inverse():
     assert len(Structures.concatenate([])) == 0
 
 
-def test_charges_of_some_are_zero_for_the_others():
+def test_charge_and_spin_of_some_say_nothing_of_the_others():
     first, second = Structures.from_atoms(mixed()[1]), Structures.from_atoms(bulk("Cu"))
-    joined = Structures.concatenate([first, second])
-    np.testing.assert_array_equal(joined.total_charge, [-1, 0])
-    np.testing.assert_array_equal(joined.total_spin, [1, 1])
+    for joined in (Structures.concatenate([first, second]), Structures.from_atoms([first[0], second[0]])):
+        np.testing.assert_array_equal(joined.total_charge, [-1, np.nan])
+        np.testing.assert_array_equal(joined.total_spin, [1, np.nan])
+        assert joined[0].info == {"charge": -1.0, "spin": 1.0}
+        assert joined[1].info == {}
+
+
+@pytest.mark.parametrize(
+    ("info", "initial", "charge", "multiplicity"),
+    [
+        ({}, None, 0, 1),
+        ({"charge": -2, "spin": 3}, None, -2, 3),
+        ({"charge": 0, "spin": 0}, None, 0, 1),  # as data sets of crystals write it
+        ({}, [0.7, 0.2, 0.1001], 1, 1),
+        ({}, [-0.8, 0.4, 0.4002], 0, 1),
+        ({"charge": 2}, [0.7, 0.2, 0.1], 2, 1),
+    ],
+)
+def test_the_total_charge_decides_then_the_sum_of_the_initial_ones(info, initial, charge, multiplicity):
+    atoms = molecule("H2O")
+    atoms.info.update(info)
+    if initial:
+        atoms.set_initial_charges(initial)
+    both = Structures.from_atoms([molecule("CH4"), atoms])
+    assert both.net_charge.tolist() == [0, charge]
+    assert both.multiplicity.tolist() == [1, multiplicity]
 
 
 def test_scaled_and_displaced_copies():

@@ -32,8 +32,9 @@ class Structures(Sequence[Atoms]):
         pbc: [n_structures, 3].
         magmoms: [n_atoms_total], initial magnetic moments in Bohr magnetons, or None.
         charges: [n_atoms_total], initial charges in elementary charges, or None.
-        total_charge: [n_structures], elementary charges, from ``atoms.info["charge"]``, or None.
-        total_spin: [n_structures], spin multiplicity, from ``atoms.info["spin"]``, or None.
+        total_charge: [n_structures], elementary charges, from ``atoms.info["charge"]``, NaN where it says nothing; or
+            None where none does.
+        total_spin: [n_structures], spin multiplicity, from ``atoms.info["spin"]``, likewise.
     """
 
     n_atoms: Integers
@@ -134,6 +135,21 @@ class Structures(Sequence[Atoms]):
         """[n_atoms_total], the structure that each atom belongs to."""
         return np.repeat(np.arange(len(self.n_atoms)), self.n_atoms)
 
+    @cached_property
+    def net_charge(self) -> Floats:
+        """[n_structures], elementary charges: the total charge, else the sum of the initial ones in whole numbers."""
+        sums = np.zeros(len(self))
+        if self.charges is not None:  # partial charges, rounded, seldom add up
+            sums = np.rint(np.bincount(self.owner, self.charges, len(self)))
+        return sums if self.total_charge is None else np.where(np.isnan(self.total_charge), sums, self.total_charge)
+
+    @cached_property
+    def multiplicity(self) -> Floats:
+        """[n_structures], of the spin: 1 where nothing is said, and where 0 is, as data sets of crystals write it."""
+        if self.total_spin is None:
+            return np.ones(len(self))
+        return np.where(self.total_spin >= 1, self.total_spin, 1.0)
+
     @property
     def elements(self) -> frozenset[int]:
         """Atomic numbers that occur."""
@@ -176,10 +192,9 @@ class Structures(Sequence[Atoms]):
             built.set_initial_magnetic_moments(self.magmoms[atoms])
         if self.charges is not None:
             built.set_initial_charges(self.charges[atoms])
-        if self.total_charge is not None:
-            built.info["charge"] = float(self.total_charge[row])
-        if self.total_spin is not None:
-            built.info["spin"] = float(self.total_spin[row])
+        for name, values in (("charge", self.total_charge), ("spin", self.total_spin)):
+            if values is not None and not np.isnan(values[row]):
+                built.info[name] = float(values[row])
         return built
 
     def __iter__(self) -> Iterator[Atoms]:
@@ -198,9 +213,7 @@ class Structures(Sequence[Atoms]):
         value = getattr(self, name)
         if value is not None:
             return np.asarray(value)
-        if name == "total_spin":
-            return np.ones(len(self))
-        return np.zeros(len(self) if name == "total_charge" else len(self.numbers))
+        return np.full(len(self), np.nan) if name.startswith("total") else np.zeros(len(self.numbers))
 
 
 def _per_atom(listed: list[Atoms], name: str) -> Floats | None:
@@ -212,5 +225,4 @@ def _per_atom(listed: list[Atoms], name: str) -> Floats | None:
 def _per_structure(listed: list[Atoms], name: str) -> Floats | None:
     if not any(name in atoms.info for atoms in listed):
         return None
-    absent = 1.0 if name == "spin" else 0.0
-    return np.array([float(atoms.info.get(name, absent)) for atoms in listed])
+    return np.array([float(atoms.info.get(name, np.nan)) for atoms in listed])

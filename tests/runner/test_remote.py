@@ -106,7 +106,8 @@ def test_only_what_is_needed_is_asked_and_nothing_twice(load, questions):
     assert questions[2:] == [["energy"]]
     del questions[:]
     atoms.info["charge"] = 1
-    atoms.get_potential_energy()
+    with pytest.raises(Failure, match="the structure has charge"):
+        atoms.get_potential_energy()
     assert questions == [["energy"]]
 
 

@@ -55,6 +55,8 @@ class AseModel:
             properties=tuple(name for name in PROPERTIES if name in offered),
             is_conservative=is_conservative,
             device=str(getattr(calculator, "device", "cpu")),
+            knows_charge=True,  # it finds both in atoms.info; whether it looks there nobody can tell
+            knows_spin=True,
         )
 
     def evaluate(self, structures: Structures, properties: frozenset[str]) -> list[Prediction | Failure]:

@@ -19,7 +19,7 @@ from forcegauge.models.base import weights_sha256
 from forcegauge.models.graph import GraphModel, indices, settle
 from forcegauge.models.neighbours import Pairs
 from forcegauge.potential import Capabilities
-from forcegauge.structures import Floats, Integers
+from forcegauge.structures import Floats, Integers, Structures
 
 ADAPTER_VERSION = 1
 PACKAGES = ("chgnet", "torch", "numpy", "scipy", "ase")
@@ -62,12 +62,12 @@ class ChgnetModel(GraphModel):
         return np.asarray(self._reference[numbers - 1])
 
     def atomic(
-        self, numbers: Integers, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
+        self, structures: Structures, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Energies of the atoms without the elements' reference, and magnetic moments."""
         moments = "magmoms" in properties
         answer = self.network._compute(
-            self._graph(numbers, pairs, vectors), compute_magmom=moments, return_site_energies=True
+            self._graph(structures.numbers, pairs, vectors), compute_magmom=moments, return_site_energies=True
         )
         return torch.cat(answer["site_energies"]), torch.cat(answer["m"]) if moments else None
 

@@ -19,7 +19,7 @@ from forcegauge.models.base import weights_sha256
 from forcegauge.models.graph import GraphModel, indices, settle
 from forcegauge.models.neighbours import Pairs
 from forcegauge.potential import Capabilities
-from forcegauge.structures import Floats, Integers
+from forcegauge.structures import Floats, Integers, Structures
 
 ADAPTER_VERSION = 1
 PACKAGES = ("diep", "torch", "torch-geometric", "numpy", "scipy", "ase")
@@ -61,15 +61,15 @@ class DiepModel(GraphModel):
         return np.asarray(self._references[self._kinds[numbers]])
 
     def atomic(
-        self, numbers: Integers, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
+        self, structures: Structures, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Energies of the atoms without the free atoms'; there are no moments."""
         from diep.graph.compute import DIEPData
 
         device = self.capabilities.device
         graph = DIEPData(
-            node_type=indices(self._kinds[numbers], device),
-            pos=torch.zeros((len(numbers), 3), device=device),
+            node_type=indices(self._kinds[structures.numbers], device),
+            pos=torch.zeros((len(structures.numbers), 3), device=device),
             edge_index=indices(np.stack([pairs.first, pairs.second]), device),
             pbc_offshift=vectors,
             batch=indices(pairs.owner, device),

@@ -36,7 +36,7 @@ class GraphModel(ABC):
 
     @abstractmethod
     def atomic(
-        self, numbers: Integers, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
+        self, structures: Structures, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Energy of each atom, [n_atoms], eV, differentiable by ``vectors``, and magnetic moments where asked."""
 
@@ -64,7 +64,7 @@ class GraphModel(ABC):
         )
         with torch.set_grad_enabled(differentiate):
             vectors.requires_grad_(differentiate)
-            energies, magmoms = self.atomic(structures.numbers, pairs, vectors, properties)
+            energies, magmoms = self.atomic(structures, pairs, vectors, properties)
             gradient = _gradient(energies, vectors) if differentiate else None
         per_atom = energies.detach().double().cpu().numpy().reshape(-1) + self.reference(structures.numbers)
         forces = stress = None

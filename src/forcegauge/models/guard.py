@@ -56,7 +56,21 @@ def _refusals(capabilities: Capabilities, structures: Structures, properties: fr
     broken = ~np.isfinite(structures.positions).all(axis=1)
     for row in {*structures.owner[broken].tolist(), *np.flatnonzero(~np.isfinite(volumes)).tolist()}:
         refused[row] = Failure("non_finite", "positions or cell of the structure are not finite")
-    return {**refused, **_unsupported(capabilities, structures)}
+    return {**_unknown_states(capabilities, structures), **refused, **_unsupported(capabilities, structures)}
+
+
+def _unknown_states(capabilities: Capabilities, structures: Structures) -> dict[int, Failure]:
+    """Ions, and spins, for a model that would compute a neutral singlet instead."""
+    charged = (structures.net_charge != 0) & (not capabilities.knows_charge)
+    magnetic = (structures.multiplicity != 1) & (not capabilities.knows_spin)
+    failures = {}
+    for row in np.flatnonzero(charged | magnetic).tolist():
+        said = [f"charge {structures.net_charge[row]:+g}"] if charged[row] else []
+        said += [f"spin multiplicity {structures.multiplicity[row]:g}"] if magnetic[row] else []
+        failures[row] = Failure(
+            "not_implemented", f"the structure has {' and '.join(said)}, which the model knows nothing of"
+        )
+    return failures
 
 
 def _unsupported(capabilities: Capabilities, structures: Structures) -> dict[int, Failure]:

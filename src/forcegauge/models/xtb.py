@@ -40,14 +40,19 @@ class XtbModel:
             elements=tuple(range(1, _LAST_ELEMENT + 1)),
             properties=("energy", "forces", "stress"),
             is_conservative=True,
+            knows_charge=True,
+            knows_spin=True,
             batch_cost=5_000.0,
         )
 
     def evaluate(self, structures: Structures, properties: frozenset[str]) -> list[Prediction | Failure]:
         """One self-consistent calculation per structure; charge and spin multiplicity are those of the structure."""
-        return [self._evaluate_one(atoms, properties) for atoms in structures]
+        return [
+            self._evaluate_one(atoms, charge, properties)
+            for atoms, charge in zip(structures, structures.net_charge.tolist(), strict=True)
+        ]
 
-    def _evaluate_one(self, atoms: Atoms, properties: frozenset[str]) -> Prediction | Failure:
+    def _evaluate_one(self, atoms: Atoms, charge: float, properties: frozenset[str]) -> Prediction | Failure:
         heights = 1.0 / np.linalg.norm(np.linalg.inv(atoms.cell.complete().array), axis=0)
         if (heights[atoms.pbc] < _SMALLEST_HEIGHT).any():
             return Failure(
@@ -55,7 +60,7 @@ class XtbModel:
                 f"tblite samples the Γ point only: a periodic cell must be {_SMALLEST_HEIGHT:g} Å high or more",
             )
         try:
-            found = self._solve(atoms)
+            found = self._solve(atoms, charge)
         except RuntimeError as error:
             text = str(error).strip() or type(error).__name__
             kind: FailureKind = "not_converged" if "converge" in text.lower() else "bug"
@@ -69,11 +74,11 @@ class XtbModel:
             else None,
         )
 
-    def _solve(self, atoms: Atoms) -> Any:
+    def _solve(self, atoms: Atoms, charge: float) -> Any:
         from tblite.interface import Calculator
 
-        charge = float(atoms.info.get("charge", atoms.get_initial_charges().sum()))
-        unpaired = int(atoms.info.get("spin", 1 + round(abs(atoms.get_initial_magnetic_moments().sum())))) - 1
+        said = int(atoms.info.get("spin", 0))
+        unpaired = said - 1 if said >= 1 else round(abs(atoms.get_initial_magnetic_moments().sum()))
         periodic = atoms.pbc.any()
         calculator = Calculator(
             self.method,

@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "forcegauge"
 LAYERS = [
     {"units", "errors", "encoding", "folders", "version"},
-    {"structures", "potential", "records", "entries", "download"},
+    {"structures", "predictions", "potential", "records", "entries", "download"},
     {"datasets", "architectures", "models", "simulate", "metrics", "results"},
     {"benchmarks", "training", "worker"},
     {"runner", "scoring"},
@@ -17,9 +17,14 @@ LAYERS = [
     {"__main__"},
 ]
 LAYER = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-WITHIN_A_LAYER = {("potential", "structures"), ("records", "structures")}
+WITHIN_A_LAYER = {
+    ("predictions", "structures"),
+    ("potential", "structures"),
+    ("potential", "predictions"),
+    ("records", "structures"),
+}
 # What runs in a model's environment must not need more than numpy, SciPy and ASE.
-IN_THE_WORKER = {"units", "errors", "encoding", "structures", "potential", "simulate", "worker"}
+IN_THE_WORKER = {"units", "errors", "encoding", "structures", "predictions", "potential", "simulate", "worker"}
 WORKER_PACKAGES = {"numpy", "scipy", "ase", "forcegauge"}
 
 

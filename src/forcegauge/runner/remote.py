@@ -22,6 +22,7 @@ from forcegauge.folders import cache_folder
 from forcegauge.potential import (
     PROPERTIES,
     Answer,
+    Bands,
     Capabilities,
     Finished,
     Potential,
@@ -189,6 +190,10 @@ class RemoteCalculator(Calculator):  # type: ignore[misc]  # ASE is not typed
         Raises the first failure as :class:`ModelFailed` unless ``keep_failures``.
         """
         return self._converse(self._potential.relax(structures, **wanted))
+
+    def elastic_band(self, images: Structures | Iterable[Atoms], **wanted: Any) -> Bands:
+        """Minimum energy paths; ``wanted`` as in :meth:`forcegauge.potential.Potential.elastic_band`."""
+        return self._converse(self._potential.elastic_band(images, **wanted))
 
     def close(self) -> None:
         """End the worker; the next question would start another."""

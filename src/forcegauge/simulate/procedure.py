@@ -40,9 +40,10 @@ class Procedure(Protocol):
 
 def procedure(name: str) -> Procedure:
     """The procedure of that name."""
+    from forcegauge.simulate.elastic_band import ElasticBand
     from forcegauge.simulate.relax import Relaxation
 
-    procedures: dict[str, Procedure] = {"relax": Relaxation()}
+    procedures: dict[str, Procedure] = {"relax": Relaxation(), "elastic_band": ElasticBand()}
     if name not in procedures:
         raise UnknownName("procedure", name, procedures)
     return procedures[name]

@@ -29,6 +29,7 @@ from typing import Any, TextIO
 from forcegauge.encoding import digest
 from forcegauge.errors import ModelUnavailable, UnknownName
 from forcegauge.folders import cache_folder
+from forcegauge.models.indexes import uv_arguments
 from forcegauge.models.interpreters import CORE_PACKAGES, OLDEST, question
 
 CORE = "core"
@@ -228,7 +229,8 @@ def _install(pins: Sequence[str], folder: Path, output: TextIO, lock: int) -> No
     uv = shutil.which("uv") if os.environ.get("FORCEGAUGE_USE_UV", "1") != "0" else None
     if uv:
         commands = [[uv, "venv", "--python", sys.executable, str(folder)]]
-        commands += [[uv, "pip", "install", "--python", python, *asked] for asked in (together, *alone)]
+        sources = uv_arguments(sys.executable)
+        commands += [[uv, "pip", "install", "--python", python, *sources, *asked] for asked in (together, *alone)]
         commands += [] if alone else [[uv, "pip", "check", "--python", python]]
         try:
             return _run(commands, output, lock, settings)

@@ -13,7 +13,7 @@ from forcegauge.benchmarks.symmetry.samples import samples
 from forcegauge.benchmarks.symmetry.verdicts import verdicts
 from forcegauge.errors import Failure
 from forcegauge.metrics.conformance import CORRECTION_EV
-from forcegauge.models import broken
+from forcegauge.models import broken, registry
 from forcegauge.models.analytic import emt, lennard_jones, morse
 from forcegauge.models.guard import guarded_evaluate
 from forcegauge.potential import Capabilities, Potential, Prediction, Predictions, converse
@@ -375,10 +375,13 @@ def oxides_with(shift):
         (0.0, "MP2020-corrected", "PBE and PBE+U", "ok"),
         (CORRECTION_EV, "raw DFT", "PBE", "ok"),
         (CORRECTION_EV, "MP2020-corrected", "PBE", "fails"),
-        (0.0, "raw DFT", "r2SCAN", "undecided"),
+        (0.0, "raw DFT", "r2SCAN", "ok"),
+        (-CORRECTION_EV, "raw DFT", "r2SCAN", "fails"),
+        (CORRECTION_EV, "raw DFT", "r2SCAN", "undecided"),
+        (CORRECTION_EV, "raw DFT with D3(BJ)", "PBE with D3(BJ)", "undecided"),
         (0.0, "raw DFT", "PBE0+MBD", "undecided"),
         (-2.0, "raw DFT", "PBE", "undecided"),
-        (0.0, "", "PBE", "ok"),
+        (0.0, "", "PBE", "undecided"),
     ],
 )
 def test_oxides_tell_the_energy_reference(shift, claimed, theory, verdict):
@@ -398,5 +401,18 @@ def test_only_a_claim_can_be_failed(claim, verdict):
     assert lines["force-consistency"].verdict == verdict
 
 
+def test_a_defect_that_the_card_explains_is_no_failure():
+    line = lines_of(broken.nonconservative(), {**CARD, "known": {"force-consistency": "longer by a quarter"}})
+    assert line["force-consistency"].verdict == "notable"
+    assert line["force-consistency"].note == "card: longer by a quarter"
+    assert lines_of(lennard_jones(), {**CARD, "known": {"force-consistency": "none"}})["force-consistency"].note == ""
+
+
 def test_a_property_that_the_card_lacks_is_notable():
     assert lines_of(lennard_jones(), {"properties": ("energy", "forces")})["gives-stress"].verdict == "notable"
+
+
+def test_cards_explain_checks_that_exist():
+    checked = {line.check for line in lines_of(lennard_jones()).values()}
+    for name in registry.names():
+        assert set(registry.get(name).known) <= checked

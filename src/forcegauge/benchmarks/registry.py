@@ -23,7 +23,7 @@ SUITES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "smoke": (("diatomics", "smoke"), ("energy-volume", "smoke")),
     "quick": (("diatomics", "quick"), ("energy-volume", "quick")),
     "arena": (("diatomics", "full"), ("energy-volume", "full")),
-    "full": (("diatomics", "full"), ("energy-volume", "full")),
+    "full": (("conformance", "full"), ("diatomics", "full"), ("energy-volume", "full")),
 }
 """Pairs of benchmark and preset by suite; ``smoke`` and ``quick`` need no download."""
 

@@ -49,6 +49,8 @@ class Entry:
         trained_elements: which have training data, where that differs.
         conservative: forces are the gradient of the energy, None where unknown.
         mirror_symmetric: a structure and its mirror image have the same energy.
+        known: by check of ``models verify``, the cause of what the model is known not to meet: a fact of the card then,
+            no failure of it.
         properties: what it gives.
         needs_cell: fails without a periodic cell.
         dtype: of its arithmetic.
@@ -81,6 +83,7 @@ class Entry:
     trained_elements: str = ""
     conservative: bool | None = None
     mirror_symmetric: bool = True
+    known: Mapping[str, str] = field(default_factory=dict)
     properties: tuple[str, ...] = ("energy", "forces", "stress")
     needs_cell: bool = False
     dtype: str = "float64"

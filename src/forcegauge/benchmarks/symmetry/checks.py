@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -286,10 +287,13 @@ def _growing(solid: Atoms) -> list[Atoms]:
 async def properties(
     sheet: Sheet, settings: ConformanceSettings, inputs: Mapping[str, Any], rng: np.random.Generator
 ) -> None:
-    """Every property that there is, of a crystal and of a molecule, one by one."""
-    members = _samples(sheet, settings)[:2]
+    """Every property that there is, of a crystal, of a molecule, and of it in a large periodic box, one by one."""
+    capabilities = sheet.potential.capabilities
+    # Some models refuse small cells, and give no stress without one.
+    held = boxed(free_molecule(capabilities), replace(capabilities, needs_cell=True))
+    made = [*(sample.atoms for _, sample in _samples(sheet, settings)[:2]), held]
     for place, name in enumerate(PROPERTIES):
-        await sheet.ask([Row(sample.atoms, number, component=place) for number, sample in members], (name,))
+        await sheet.ask([Row(atoms, number, component=place) for number, atoms in enumerate(made)], (name,))
 
 
 async def energy_reference(

@@ -9,7 +9,17 @@ import numpy as np
 
 from forcegauge.benchmarks.symmetry.checks import BOND_AT, METAL, OXIDE, OXIDES, OXYGEN, SIZES
 from forcegauge.benchmarks.symmetry.sheet import CHANGED, REFERENCE, SCAN, TRIPLE, per_structure
-from forcegauge.metrics.conformance import NONSENSE, beyond_doubt, jump, largest, lowest, reference_kind, ridders, sense
+from forcegauge.metrics.conformance import (
+    NONSENSE,
+    R2SCAN_EV,
+    beyond_doubt,
+    jump,
+    largest,
+    lowest,
+    reference_kind,
+    ridders,
+    sense,
+)
 from forcegauge.potential import PROPERTIES
 from forcegauge.records import Raw
 from forcegauge.units import EV_PER_A3_IN_GPA
@@ -121,7 +131,8 @@ def _energy_reference(raw: Raw, reference: Mapping[str, Any]) -> dict[str, float
     return {
         "oxide_offset": float(np.mean(known)) if known else float("nan"),
         "oxide_spread": float(np.ptp(known)) if known else float("nan"),
-        "reference_kind": float(reference_kind(known)),
+        "reference_kind_pbe": float(reference_kind(known)),
+        "reference_kind_r2scan": float(reference_kind(known, R2SCAN_EV)),
     }
 
 

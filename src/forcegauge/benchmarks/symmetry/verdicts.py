@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ _EXTENTS = {
     "cutoff-crossing": "elements",
     "sizes": "atoms",
 }
+_FUNCTIONALS = {"r2scan": r"\br2SCAN\b", "pbe": r"\bPBE\b"}
 _REFUSALS = ("unsupported_element", "not_implemented")
 _STEP = 0.06  # Å; the scan's step, by which the reach may be off
 
@@ -68,10 +69,17 @@ def verdicts(outcomes: Outcomes, scores: Scores, claims: Mapping[str, Any]) -> l
         outcomes: of the benchmark ``conformance``.
         scores: of its analysis.
         claims: fields of the model's card: ``conservative``, ``mirror_symmetric``, ``properties``, ``theory``,
-            ``energy_reference``.
+            ``energy_reference``, and ``known``: causes by check, of what the model is known not to meet.
     """
     lines = [_of_metric(metric, outcomes, scores, claims) for metric in METRICS]
-    return [*lines, *_facts(outcomes, scores, claims)]
+    return [_explained(line, claims.get("known") or {}) for line in (*lines, *_facts(outcomes, scores, claims))]
+
+
+def _explained(line: Verdict, known: Mapping[str, str]) -> Verdict:
+    """The same with the card's cause; a card that tells of a defect is not failed by it."""
+    if line.check not in known or line.verdict not in (NOTABLE, FAILS):
+        return line
+    return replace(line, verdict=NOTABLE, note="; ".join(filter(None, (line.note, f"card: {known[line.check]}"))))
 
 
 def _of_metric(metric: Metric, outcomes: Outcomes, scores: Scores, claims: Mapping[str, Any]) -> Verdict:
@@ -199,13 +207,22 @@ def _reference(outcomes: Outcomes, scores: Scores, claims: Mapping[str, Any]) ->
     if found is None:
         outcome = outcomes.get("energy-reference")
         return Verdict("energy-reference", np.nan, "eV/O", UNTESTED, str(outcome) if outcome else "")
-    kind, claimed = REFERENCE_KINDS[int(found["reference_kind"])], str(claims.get("energy_reference", ""))
-    offset = found["oxide_offset"]
-    if kind == REFERENCE_KINDS[0]:
-        return Verdict("energy-reference", offset, "eV/O", UNDECIDED, "oxides are off, or disagree")
-    if not re.search(r"\bPBE\b", str(claims.get("theory", ""))):
-        note = f"were it trained on PBE: {kind}; the card does not say so"
-        return Verdict("energy-reference", offset, "eV/O", UNDECIDED, note)
+    claimed, offset = str(claims.get("energy_reference", "")), found["oxide_offset"]
+    functional = next(
+        (name for name, sign in _FUNCTIONALS.items() if re.search(sign, str(claims.get("theory", "")))), ""
+    )
+    kind = REFERENCE_KINDS[int(found[f"reference_kind_{functional}"])] if functional else REFERENCE_KINDS[0]
+    reasons = {
+        _unanswered(outcomes.get("energy-reference")): np.isnan(offset),
+        "the card names no zero of energy": not claimed,
+        "dispersion was added, which deepens oxides": "D3" in claimed,
+        "oxides tell it for PBE and r2SCAN only": not functional,
+        "oxides are off, or disagree": kind == REFERENCE_KINDS[0],
+    }
+    if any(reasons.values()):
+        return Verdict(
+            "energy-reference", offset, "eV/O", UNDECIDED, next(why for why, holds in reasons.items() if holds)
+        )
     if claimed in REFERENCE_KINDS and claimed != kind:
         return Verdict("energy-reference", offset, "eV/O", FAILS, f"oxides say {kind}, the card says {claimed}")
     return Verdict("energy-reference", offset, "eV/O", OK, f"oxides say {kind}")

@@ -10,6 +10,7 @@ import pytest
 from forcegauge.models import environments, registry, weights
 
 HERE = Path(__file__).parent
+HEADS = ("pbe", "r2scan")
 
 
 class Case:
@@ -20,12 +21,14 @@ class Case:
         self.shape, self.arguments, self.options = shape or family, arguments, options or {}
 
 
-def mace(dtype):
+def mace(dtype, head=""):
     return Case(
         "mace",
         "from mace.calculators import MACECalculator\n"
-        f"calculator = MACECalculator(model_paths=path, device='cpu', default_dtype='{dtype}')",
+        f"calculator = MACECalculator(model_paths=path, device='cpu', default_dtype='{dtype}', head={head or None!r})",
+        shape=f"mace@{head}" if head else "",
         suffix=".model",
+        arguments=HEADS if head else (),
         options={"dtype": dtype},
     )
 
@@ -74,11 +77,21 @@ UPET = Case(
     suffix=".ckpt",
 )
 
-DEEPMD = Case("deepmd", "from deepmd.calculator import DP\ncalculator = DP(path)", suffix=".pt")
+
+def deepmd(head=""):
+    return Case(
+        "deepmd",
+        f"from deepmd.calculator import DP\ncalculator = DP(path, head={head or None!r})",
+        shape=f"deepmd@{head}" if head else "",
+        suffix=".pt",
+        arguments=HEADS if head else (),
+    )
+
 
 CASES = {
     "mace-float64": mace("float64"),
     "mace-float32": mace("float32"),
+    "mace-head": mace("float64", "r2scan"),
     "orb-conservative": orb("orb-v3-conservative-inf-omat"),
     "orb-direct": orb("orb-v2"),
     "nequip": nequip("nequip"),
@@ -87,7 +100,8 @@ CASES = {
     "tensornet": matgl("TensorNet"),
     "matgl-chgnet": matgl("CHGNet"),
     "upet": UPET,
-    "deepmd": DEEPMD,
+    "deepmd": deepmd(),
+    "deepmd-head": deepmd("r2scan"),
 }
 
 
@@ -177,16 +191,45 @@ def test_the_hash_is_the_identity_and_foreign_elements_are_not_asked(answer):
     assert versions["torch"].startswith("2.13.0")
 
 
+def refusals(python, names):
+    """The line that each of these models is refused with."""
+    specs = [weights.provided(registry.get(name)).spec() for name in names]
+    code = "import json, sys\nfrom forcegauge.errors import ModelUnavailable\nfrom forcegauge.models.base import load\n"
+    code += "for spec in json.loads(sys.argv[1]):\n    try:\n        load(spec)\n"
+    code += "    except ModelUnavailable as error:\n        print(error)"
+    return run(python, "-c", code, json.dumps(specs)).strip().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("family", "suffix", "heads"),
+    [
+        pytest.param("mace", ".model", "pbe, r2scan", marks=pytest.mark.real_model),
+        pytest.param("deepmd", ".pt", "pbe, r2scan, pbe-alias, r2scan-alias", marks=pytest.mark.installed_model),
+    ],
+)
+def test_a_head_that_is_missing_or_unknown_is_told_in_one_line_with_those_that_there_are(
+    family, suffix, heads, tmp_path
+):
+    python = python_of(family, build=family == "mace")
+    files = {name: tmp_path / f"{name}{suffix}" for name in ("two", "one")}
+    run(python, HERE / "tiny_checkpoints" / f"{family}.py", files["two"], *HEADS)
+    run(python, HERE / "tiny_checkpoints" / f"{family}.py", files["one"])
+    there = f"it has {heads}; give it as {family}@HEAD:/path/to/file"
+    none, unknown, single = refusals(
+        python, [f"{family}:{files['two']}", f"{family}@wb97:{files['two']}", f"{family}@wb97:{files['one']}"]
+    )
+    assert none == f"the {family} checkpoint has several heads, and none was chosen: {there}"
+    assert unknown == f"the {family} checkpoint has no head wb97: {there}"
+    assert single.startswith(f"the {family} checkpoint has no head wb97: it has ")
+
+
 @pytest.mark.installed_model
 def test_a_pickle_where_tensors_were_promised_is_refused_in_one_line(tmp_path):
     python = python_of("orb", build=False)
     file = tmp_path / "wicked.ckpt"
     wicked = "import os, sys, torch\nclass W:\n    def __reduce__(self): return os.system, ('touch ' + sys.argv[2],)\n"
     run(python, "-c", wicked + "torch.save({'weights': W()}, sys.argv[1])", file, tmp_path / "run")
-    spec = weights.provided(registry.get(f"wicked=orb-v2:{file}")).spec()
-    code = "import json, sys\nfrom forcegauge.errors import ModelUnavailable\nfrom forcegauge.models.base import load\n"
-    code += "try:\n    load(json.loads(sys.argv[1]))\nexcept ModelUnavailable as error:\n    print(error)"
-    (said,) = run(python, "-c", code, json.dumps(spec)).strip().splitlines()
+    (said,) = refusals(python, [f"wicked=orb-v2:{file}"])
     assert "was to hold plain tensors and holds a pickle that would run code" in said
     assert "it is refused" in said
     assert not (tmp_path / "run").exists()

@@ -52,6 +52,9 @@ def test_a_checkpoint_of_ones_own_is_named_after_its_file_or_as_one_likes(file):
     assert registry.get(f"better=mace:{file}").name == "better"
     shaped = registry.get(f"mine=orb-v2:{file}")
     assert (shaped.name, shaped.options, shaped.theory) == ("mine", {"architecture": "orb-v2"}, "")
+    one = registry.get(f"mace@omat:{file}")
+    assert (one.name, one.options) == ("mace-omat-fine-tuned", {"head": "omat"})
+    assert registry.get(f"mine=mace-mp-0-medium@omat:{file}").options == {"dtype": "float32", "head": "omat"}
     published = registry.get(f"orb-v2:{file}")
     assert (published.name, published.theory) == ("orb-v2", "PBE and PBE+U")
 
@@ -72,6 +75,7 @@ def test_its_hash_is_its_identity_and_may_change(file):
         ("mace:", "give a file after the colon"),
         ("chgnet=mace:/x", "chgnet is a registered model; give your checkpoint another name"),
         ("lennard-jones:/x", "lennard-jones takes no file; families that do: "),
+        ("orb@pbe:/x", "checkpoints of orb have no heads (of mace and deepmd some do); leave @pbe out"),
         ("macce:/x", "no model or family that reads a file 'macce': did you mean 'mace'"),
     ],
 )

@@ -20,6 +20,7 @@ from ase.data import atomic_numbers
 from forcegauge.errors import ModelUnavailable
 from forcegauge.models.base import split_predictions
 from forcegauge.models.graph import settle
+from forcegauge.models.weights import no_such_head, read_tensors
 from forcegauge.potential import Capabilities, Prediction
 from forcegauge.structures import Floats, Structures
 
@@ -105,6 +106,18 @@ def _alike(structures: Structures) -> Iterator[list[int]]:
         yield from (rows[begin : begin + step] for begin in range(0, len(rows), step))
 
 
+def _check_head(path: Path, head: str | None) -> None:
+    """Raise ModelUnavailable unless the file has that head, or has one alone and none was asked for."""
+    heads: list[str] = []
+    if path.suffix == ".pt":  # a program has lost the others when it was frozen
+        state = read_tensors(path)
+        parameters = state.get("model", state)["_extra_state"]["model_params"]
+        heads = list(parameters.get("model_dict", {}))
+        heads += [alias for one in heads for alias in parameters["model_dict"][one].get("model_branch_alias", [])]
+    if head not in heads if head else heads and "Default" not in heads:
+        raise ModelUnavailable(no_such_head("deepmd", head, heads))
+
+
 def load(
     path: Path, identity: str, *, device: str = "cpu", threads: int | None = None, head: str | None = None
 ) -> DeepmdModel:
@@ -115,7 +128,7 @@ def load(
         identity: its SHA-256.
         device: where it runs.
         threads: of the CPU, None for torch's own choice.
-        head: branch of a network with several.
+        head: branch of a network with several, by its name or an alias.
     """
     settle(device, threads)
     if path.suffix not in (".pt", ".pth"):
@@ -126,5 +139,6 @@ def load(
         from deepmd.infer import DeepPot
         from deepmd.pt.utils.env import DEVICE
 
+        _check_head(path, head)
         potential = DeepPot(str(path), head=head, no_jit=True)
     return DeepmdModel(potential, identity, str(DEVICE))

@@ -16,6 +16,7 @@ import torch
 from forcegauge.errors import ModelUnavailable
 from forcegauge.models.graph import GraphModel, indices, settle
 from forcegauge.models.neighbours import Pairs
+from forcegauge.models.weights import no_such_head
 from forcegauge.potential import Capabilities
 from forcegauge.structures import Structures
 
@@ -111,5 +112,5 @@ def _head(network: torch.nn.Module, name: str | None) -> int:
     usual = next((head for head in heads if head.lower() == "default"), heads[0] if len(heads) == 1 else None)
     chosen = name or usual
     if chosen not in heads:
-        raise ModelUnavailable(f"MACE head {chosen}: the network has {', '.join(heads)}; choose one by the option head")
+        raise ModelUnavailable(no_such_head("mace", chosen, heads))
     return heads.index(chosen)

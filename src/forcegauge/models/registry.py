@@ -15,6 +15,7 @@ from forcegauge.models.dispersion import CUTOFF_ANGSTROM, OPTION
 
 ENTRY_POINTS = "forcegauge.models"
 _D3 = "+d3"
+_HEADED = ("mace", "deepmd")  # families whose networks may have several heads, one for each level of theory
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ def get(name: str) -> Entry:
     ``MODEL:PATH`` is a registered model with its weights in a file of yours. ``FAMILY:PATH`` is your own checkpoint of
     a known family, called ``FAMILY-`` and the file's name, or what you like as ``NAME=FAMILY:PATH``.
     ``NAME=MODEL:PATH`` is your own checkpoint in the shape, and with the options, of a registered model.
+    ``FAMILY@HEAD:PATH`` and ``NAME=FAMILY@HEAD:PATH`` are one head of a network with several.
     ``MODEL+d3`` is a registered model with dispersion added.
     """
     entries = _entries()
@@ -164,6 +166,7 @@ def families() -> dict[str, str]:
 def _from_file(text: str) -> Entry:
     head, _, path = text.partition(":")
     label, _, what = head.rpartition("=")
+    what, _, branch = what.partition("@")
     if not path:
         raise BadInput(f"{text}: give a file after the colon, {what}:/path/to/file")
     file = Path(path).expanduser().absolute()
@@ -171,16 +174,21 @@ def _from_file(text: str) -> Entry:
     if label in cards:
         raise BadInput(f"{text}: {label} is a registered model; give your checkpoint another name")
     card = cards.get(what)
-    if card and card.adapter and card.format and not label:
+    if card and card.adapter and card.format and not label and not branch:
         return replace(card, file=str(file))
     shape = card or next((one for one in cards.values() if one.adapter == what and one.format), None)
+    if shape and branch and shape.adapter not in _HEADED:
+        headed = " and ".join(_HEADED)
+        raise BadInput(
+            f"{text}: checkpoints of {shape.adapter} have no heads (of {headed} some do); leave @{branch} out"
+        )
     if shape and shape.adapter and shape.format:
         return Entry(
-            name=label or f"{what}-{file.stem}",
-            title=f"own checkpoint {file.name}, read as {what}",
+            name=label or "-".join(part for part in (what, branch, file.stem) if part),
+            title=f"own checkpoint {file.name}, read as {what}" + (f", head {branch}" if branch else ""),
             environment=shape.environment,
             adapter=shape.adapter,
-            options=card.options if card else {},
+            options={**(card.options if card else {}), **({"head": branch} if branch else {})},
             format=shape.format,
             file=str(file),
             own=True,

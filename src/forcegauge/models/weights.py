@@ -7,6 +7,7 @@ model's name, and enforced from then on. A user's own checkpoint may change: its
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,3 +95,11 @@ def read_tensors(path: Path, device: str = "cpu") -> Any:
             f"{path} was to hold plain tensors and holds a pickle that would run code ({reason}); it is refused: "
             "save the model's state dictionary, or get the file from its publisher"
         ) from error
+
+
+def no_such_head(family: str, head: str | None, heads: Sequence[str]) -> str:
+    """One line on a head that the network lacks, or that was not given; ``heads`` is empty where it has but one."""
+    asked = f"has no head {head}" if head else "has several heads, and none was chosen"
+    if not heads:
+        return f"the {family} checkpoint {asked}: it has one without a name; give it as {family}:/path/to/file"
+    return f"the {family} checkpoint {asked}: it has {', '.join(heads)}; give it as {family}@HEAD:/path/to/file"

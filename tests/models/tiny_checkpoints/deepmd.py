@@ -1,4 +1,4 @@
-"""A DPA-1 of random weights, saved as DeePMD-kit saves its own: ``python deepmd.py FILE``."""
+"""A DPA-1 of random weights, saved as DeePMD-kit saves its own: ``python deepmd.py FILE [HEAD...]``."""
 
 import sys
 from pathlib import Path
@@ -25,8 +25,15 @@ settings = {
     },
     "fitting_net": {"neuron": [16, 16], "seed": 1},
 }
-network = get_model(settings)
-for name, parameter in network.named_parameters():
-    if "fitting" in name and parameter.ndim > 1:
-        torch.nn.init.normal_(parameter, std=1.0)
-torch.save({"model": ModelWrapper(network, model_params=settings).state_dict()}, sys.argv[1])
+heads = sys.argv[2:]
+networks = {head: get_model(settings) for head in heads or ["Default"]}
+for network in networks.values():
+    for name, parameter in network.named_parameters():
+        if "fitting" in name and parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=1.0)
+if heads:
+    branches = {head: {**settings, "model_branch_alias": [f"{head}-alias"]} for head in heads}
+    wrapper = ModelWrapper(networks, model_params={"model_dict": branches})
+else:
+    wrapper = ModelWrapper(networks["Default"], model_params=settings)
+torch.save({"model": wrapper.state_dict()}, sys.argv[1])

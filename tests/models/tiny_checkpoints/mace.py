@@ -1,4 +1,4 @@
-"""A MACE of random weights, saved as mace-torch saves its own: ``python mace.py FILE``."""
+"""A MACE of random weights, saved as mace-torch saves its own: ``python mace.py FILE [HEAD...]``."""
 
 import sys
 from pathlib import Path
@@ -13,6 +13,7 @@ from e3nn import o3
 torch.manual_seed(7)
 torch.set_default_dtype(torch.float64)
 elements = [8, 14, 29, 1, 13]  # out of order on purpose
+heads = sys.argv[2:] or ["Default"]
 block = mace.modules.interaction_classes["RealAgnosticResidualInteractionBlock"]
 network = mace.modules.ScaleShiftMACE(
     r_max=4.5,
@@ -25,14 +26,14 @@ network = mace.modules.ScaleShiftMACE(
     num_elements=len(elements),
     hidden_irreps=o3.Irreps("8x0e + 8x1o"),
     MLP_irreps=o3.Irreps("4x0e"),
-    atomic_energies=np.array([[-430.0, -290.0, -1640.0, -13.6, -242.0]]),
+    atomic_energies=np.array([[-430.0, -290.0, -1640.0, -13.6, -242.0]]) * (1 + np.arange(len(heads))[:, None] / 10),
     avg_num_neighbors=20.0,
     atomic_numbers=elements,
     correlation=2,
     gate=torch.nn.functional.silu,
-    atomic_inter_scale=40.0,
-    atomic_inter_shift=0.2,
-    heads=["Default"],
+    atomic_inter_scale=40.0 if len(heads) == 1 else list(np.linspace(40.0, 60.0, len(heads))),
+    atomic_inter_shift=0.2 if len(heads) == 1 else [0.2] * len(heads),
+    heads=heads,
     pair_repulsion=True,
 )
 torch.save(network, sys.argv[1])

@@ -233,3 +233,52 @@ def test_a_pickle_where_tensors_were_promised_is_refused_in_one_line(tmp_path):
     assert "was to hold plain tensors and holds a pickle that would run code" in said
     assert "it is refused" in said
     assert not (tmp_path / "run").exists()
+
+
+DISPERSION = """
+import json, sys, warnings
+import numpy as np
+from ase.build import bulk
+from dftd3.ase import DFTD3
+from forcegauge.models.base import load
+from forcegauge.structures import Structures
+
+warnings.simplefilter("ignore")
+atoms = bulk("Si", cubic=True)
+atoms.rattle(0.05, seed=1)
+ask = frozenset({"energy", "forces", "stress"})
+plain, added = (load(spec) for spec in json.loads(sys.argv[1]))
+both = [one.model.evaluate(Structures.from_atoms([atoms]), ask)[0] for one in (plain, added)]
+atoms.calc = DFTD3(method=added.options["d3"], damping="d3bj")
+given = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces(), "stress": atoms.get_stress(voigt=False)}
+cost = [one.capabilities.cost(Structures.from_atoms([atoms]))[0] for one in (plain, added)]
+print(json.dumps({
+    "off": {name: float(np.abs(getattr(both[1], name) - getattr(both[0], name) - given[name]).max()) for name in given},
+    "energy": given["energy"], "cost": cost, "reach": added.capabilities.cutoff_angstrom,
+}, default=float))
+"""
+PUBLISHED = {
+    "mace-float64": "mace-mp-0-medium",
+    "orb-conservative": "orb-v3-conservative-inf-omat",
+    "nequip": "nequip-oam-l",
+    "tensornet": "tensornet-matpes-r2scan",
+    "upet": "pet-oam-xl",
+    "deepmd": "dpa3-mptrj",
+}
+
+
+@pytest.mark.installed_model
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_dispersion_is_added_in_every_family(name, tmp_path):
+    case, file = CASES[name], tmp_path / f"tiny{CASES[name].suffix}"
+    entries = [registry.get(f"{PUBLISHED[name]}:{file}{suffix}") for suffix in ("", "+d3")]
+    found = environments.find(entries[1].environment)
+    if found is None:
+        pytest.skip(f"environment {entries[1].environment} is not installed, and takes long to build")
+    run(found.python, HERE / "tiny_checkpoints" / f"{case.family}.py", file, *case.arguments)
+    specs = [entry.spec(threads=1, options=case.options) for entry in entries]
+    said = json.loads(run(found.python, "-c", DISPERSION, json.dumps(specs)).strip().splitlines()[-1])
+    assert said["energy"] < -0.5
+    assert max(said["off"].values()) < 1e-4, said
+    assert said["cost"][0] == said["cost"][1]
+    assert said["reach"] == pytest.approx(31.75, abs=0.01)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from ase.neighborlist import neighbor_list
 
 from forcegauge.errors import Failure
-from forcegauge.potential import Capabilities, Potential, Prediction, Predictions, converse
+from forcegauge.potential import Capabilities, Finished, Potential, Prediction, Predictions, Question, converse
 from forcegauge.records import Raw
+from forcegauge.simulate.procedure import procedure
 
 
 class PairPotential:
@@ -39,8 +42,10 @@ class PairPotential:
         first, distance, vector = self._pairs(atoms)
         energy, force = self.pair(distance)
         forces = np.zeros((len(atoms), 3))
-        np.add.at(forces, first, -self.force_factor * (force / distance)[:, None] * vector)
-        return Prediction(energy=0.5 * float(energy.sum()), forces=forces)
+        pull = -self.force_factor * (force / distance)[:, None] * vector
+        np.add.at(forces, first, pull)
+        stress = 0.5 * pull.T @ vector / atoms.cell.volume if atoms.pbc.all() else None
+        return Prediction(energy=0.5 * float(energy.sum()), forces=forces, stress=stress)
 
     def _pairs(self, atoms):
         if atoms.pbc.any():
@@ -62,6 +67,19 @@ def lennard_jones(sigma, well, cutoff=30.0):
     return pair
 
 
+def answer(model, question):
+    """What a worker would say with this model, a long question driven to its end."""
+    if not question.procedure:
+        return model(question)
+    steps = procedure(question.procedure)
+    states = steps.begin(question.structures, question.settings)
+
+    def evaluate(structures, properties):
+        return model(Question(structures, tuple(properties), keep_failures=True))
+
+    return Finished(steps.advance(states, question.settings, evaluate, lambda n_active: False))
+
+
 @pytest.fixture(scope="session")
 def ask():
     """A function that holds one conversation: benchmark, case, settings, model -> raw arrays or Failure."""
@@ -69,7 +87,7 @@ def ask():
     def held(benchmark, case, settings, model, **capabilities):
         conversation = benchmark.run(Potential(Capabilities(**capabilities)), case, settings, np.random.default_rng(0))
         try:
-            return converse(conversation, model)
+            return converse(conversation, partial(answer, model))
         except Failure as failure:
             return failure
 

@@ -28,7 +28,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,7 +45,7 @@ from forcegauge.benchmarks.base import (
     Settings,
     selection,
 )
-from forcegauge.errors import BadInput
+from forcegauge.benchmarks.crystals import own_crystals
 from forcegauge.metrics.curves import PUBLISHED_VOLUME, published_volume_scores, volume_scores
 from forcegauge.potential import Potential
 from forcegauge.records import Case, Metric, Raw
@@ -105,24 +104,8 @@ def cases(settings: EnergyVolumeSettings) -> list[Case]:
 
 
 def structure_cases(structures: Sequence[tuple[str, Atoms]], settings: EnergyVolumeSettings) -> list[Case]:
-    """A user's crystals; raises BadInput, naming it, for a structure that is not periodic in all three directions.
-
-    The id is the name that comes with the structure, else ``info["name"]`` or ``info["id"]``, else the formula and
-    a number; a name met before gets a number.
-    """
-    cases: dict[str, Case] = {}
-    for place, (name, atoms) in enumerate(structures, start=1):
-        given = name or str(atoms.info.get("name") or atoms.info.get("id") or f"{atoms.symbols.formula:metal}-{place}")
-        if not atoms.pbc.all() or atoms.cell.rank < 3:
-            flags = " ".join("FT"[int(flag)] for flag in atoms.pbc)
-            raise BadInput(
-                f"benchmark {NAME} strains crystals, but structure '{given}' ({atoms.symbols}) is not periodic in "
-                f"three directions (pbc {flags}); leave it or the benchmark out"
-            )
-        others = (f"{given}-{number}" for number in count(2))
-        unique = next(candidate for candidate in chain((given,), others) if candidate not in cases)
-        cases[unique] = _case(unique, atoms, "")
-    return list(cases.values())
+    """A user's crystals; raises BadInput, naming it, for a structure that is not periodic in all three directions."""
+    return [_case(name, atoms, "") for name, atoms in own_crystals(structures, NAME, "strains").items()]
 
 
 def _case(name: str, atoms: Atoms, prototype: str) -> Case:

@@ -1,0 +1,38 @@
+"""A user's own crystals as cases: names that are unique, and a refusal of what is no crystal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, count
+
+from ase import Atoms
+
+from forcegauge.errors import BadInput
+
+
+def own_crystals(structures: Sequence[tuple[str, Atoms]], benchmark: str, does: str) -> dict[str, Atoms]:
+    """Crystals by the id of their case, in order.
+
+    The id is the name that comes with the structure, else ``info["name"]`` or ``info["id"]``, else the formula and
+    a number; a name met before gets a number.
+
+    Args:
+        structures: with the names that they came with.
+        benchmark: its name, for the refusal.
+        does: what it does with them, such as ``strains``.
+
+    Raises:
+        BadInput: naming it, for a structure that is not periodic in all three directions.
+    """
+    crystals: dict[str, Atoms] = {}
+    for place, (name, atoms) in enumerate(structures, start=1):
+        given = name or str(atoms.info.get("name") or atoms.info.get("id") or f"{atoms.symbols.formula:metal}-{place}")
+        if not atoms.pbc.all() or atoms.cell.rank < 3:
+            flags = " ".join("FT"[int(flag)] for flag in atoms.pbc)
+            raise BadInput(
+                f"benchmark {benchmark} {does} crystals, but structure '{given}' ({atoms.symbols}) is not periodic in "
+                f"three directions (pbc {flags}); leave it or the benchmark out"
+            )
+        others = (f"{given}-{number}" for number in count(2))
+        crystals[next(candidate for candidate in chain((given,), others) if candidate not in crystals)] = atoms
+    return crystals

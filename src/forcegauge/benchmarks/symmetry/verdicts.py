@@ -212,9 +212,10 @@ def _reference(outcomes: Outcomes, scores: Scores, claims: Mapping[str, Any]) ->
         (name for name, sign in _FUNCTIONALS.items() if re.search(sign, str(claims.get("theory", "")))), ""
     )
     kind = REFERENCE_KINDS[int(found[f"reference_kind_{functional}"])] if functional else REFERENCE_KINDS[0]
+    lost = _unanswered(outcomes.get("energy-reference"))
     reasons = {
-        _unanswered(outcomes.get("energy-reference")): np.isnan(offset),
         "the card names no zero of energy": not claimed,
+        lost: bool(lost) and np.isnan(offset),
         "dispersion was added, which deepens oxides": "D3" in claimed,
         "oxides tell it for PBE and r2SCAN only": not functional,
         "oxides are off, or disagree": kind == REFERENCE_KINDS[0],

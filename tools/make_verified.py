@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from forcegauge.benchmarks.symmetry.conformance import BENCHMARK
-from forcegauge.benchmarks.symmetry.verdicts import FAILS, NOTABLE, OK, UNDECIDED, Verdict, verdicts
+from forcegauge.benchmarks.symmetry.verdicts import FAILS, NOTABLE, OK, Verdict, verdicts
 from forcegauge.errors import ForceGaugeError
 from forcegauge.folders import cache_folder
 from forcegauge.models import registry
@@ -151,7 +151,7 @@ def _zeros(sheets: Iterable[Sheet]) -> str:
     groups: dict[str, list[str]] = {}
     for sheet in sheets:
         line = sheet.lines["energy-reference"]
-        said = f"{line.verdict}: {line.note}" if line.verdict == UNDECIDED else line.note
+        said = line.note if line.verdict in (OK, FAILS) else f"{line.verdict}: {line.note.rpartition(': ')[2]}"
         groups.setdefault(said, []).append(f"`{sheet.model}`")
     return "\n".join(f"- {said[0].upper()}{said[1:]}: {', '.join(models)}." for said, models in groups.items())
 

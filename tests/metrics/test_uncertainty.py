@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, bootstrap
 
-from forcegauge.metrics.uncertainty import MIN_CASES, estimate, wilson
+from forcegauge.metrics.uncertainty import MIN_CASES, estimate, rare_interval, wilson
 
 AGGREGATES = ("mean", "median", "proportion")
 
@@ -32,18 +32,19 @@ def test_intervals_hold_the_truth_as_often_as_they_promise(draw, truth, aggregat
     assert 0.90 <= covered(draw, truth, aggregate) <= 0.985
 
 
-def test_a_mean_has_the_interval_of_scipys_bca():
+def test_a_mean_lies_near_scipys_bca():
+    """Both correct for skewness, to the same order."""
     scores = np.random.default_rng(1).lognormal(0, 1, 200)
     ours = estimate(scores, "mean", n_resamples=20_000)
     theirs = bootstrap((scores,), np.mean, n_resamples=20_000, batch=2000, method="BCa").confidence_interval
-    assert ours.low == pytest.approx(theirs.low, rel=0.02)
-    assert ours.high == pytest.approx(theirs.high, rel=0.02)
+    assert ours.low == pytest.approx(theirs.low, rel=0.03)
+    assert ours.high == pytest.approx(theirs.high, rel=0.06)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 25), (94, 94), (999, 1000)])
 def test_a_proportion_has_the_interval_of_scipys_wilson(successes, n):
     theirs = binomtest(successes, n).proportion_ci(method="wilson")
-    assert wilson(successes, n) == pytest.approx((theirs.low, theirs.high))
+    assert wilson(successes / n, n) == pytest.approx((theirs.low, theirs.high))
 
 
 @pytest.mark.parametrize("aggregate", AGGREGATES)
@@ -81,8 +82,40 @@ def test_equal_scores_do_not_claim_certainty():
     assert found.high == 1
 
 
-def test_a_median_that_most_cases_share_is_known():
-    assert estimate([1.0] * 90 + [3.0] * 10, "median")[:3] == (1, 1, 1)
+def test_no_interval_has_zero_width():
+    value, low, high, _ = estimate([1.0] * 90 + [3.0] * 10, "median")
+    assert value == 1
+    assert np.isnan([low, high]).all()
+
+
+@pytest.mark.parametrize("scores", [[0.0] * 60 + [1.0] * 40, [1.0] * 97 + [0.0] * 3])
+def test_a_rare_amount_of_one_size_is_wilsons_proportion(scores):
+    low, high = rare_interval(np.array(scores) * 7 + 2)
+    assert ((low - 2) / 7, (high - 2) / 7) == pytest.approx(wilson(np.mean(scores), 100))
+
+
+def test_differences_may_have_a_side_that_was_not_seen():
+    scores = [0.0] * 98 + [1.0] * 2
+    assert rare_interval(scores)[0] > 0
+    assert rare_interval(scores, is_two_sided=True)[0] < 0
+    assert rare_interval([0.0] * 80 + [1.0] * 20, is_two_sided=True)[0] > 0
+
+
+@pytest.mark.parametrize("aggregate", AGGREGATES)
+def test_copies_of_a_case_add_nothing(aggregate):
+    """Five copies of each of 40 cases, known to belong together, say what the 40 say."""
+    scores = np.random.default_rng(3).lognormal(0, 1, 40)
+    scores[:12] = 1
+    alone = estimate(scores, aggregate)
+    copies = estimate(np.repeat(scores, 5), aggregate, clusters=np.repeat(np.arange(40), 5))
+    blind = estimate(np.repeat(scores, 5), aggregate)
+    assert copies.value == alone.value
+    assert copies.high - copies.low == pytest.approx(alone.high - alone.low, rel=0.15, abs=0.05)
+    assert not blind.high - blind.low > 0.75 * (alone.high - alone.low)  # or none, where it would have no width
+
+
+def test_ten_cases_of_one_cluster_are_one():
+    assert np.isnan(estimate(range(50), "mean", clusters=[0, 1, 2, 3, 4] * 10).low)
 
 
 def test_one_outlier_among_equals_gives_a_finite_interval():

@@ -151,7 +151,7 @@ def _zeros(sheets: Iterable[Sheet]) -> str:
     groups: dict[str, list[str]] = {}
     for sheet in sheets:
         line = sheet.lines["energy-reference"]
-        said = line.note if line.verdict in (OK, FAILS) else f"{line.verdict}: {line.note.rpartition(': ')[2]}"
+        said = line.note if line.verdict in (OK, FAILS) else f"{line.verdict}: {line.note.removeprefix('unsupported_element: ')}"
         groups.setdefault(said, []).append(f"`{sheet.model}`")
     return "\n".join(f"- {said[0].upper()}{said[1:]}: {', '.join(models)}." for said, models in groups.items())
 

@@ -130,3 +130,10 @@ def test_bad_options_are_one_line():
         broken.load("raising", trigger="Unobtainium")
     with pytest.raises(BadInput, match="seconds_each"):
         broken.load("slow", seconds_each=1)
+
+
+def test_the_stress_is_too_large_by_a_quarter_and_nothing_else_is():
+    structures, asked = [bulk("Cu", a=3.4)], frozenset({"energy", "forces", "stress"})
+    sound, wrong = ask(lennard_jones(), structures, asked)[0], ask(broken.stress(), structures, asked)[0]
+    np.testing.assert_allclose(wrong.stress, 1.25 * sound.stress)
+    assert (wrong.energy, wrong.forces.tolist()) == (sound.energy, sound.forces.tolist())

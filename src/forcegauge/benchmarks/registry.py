@@ -14,6 +14,7 @@ BENCHMARKS: Entries[Benchmark] = Entries(
     own={
         "conformance": "forcegauge.benchmarks.symmetry.conformance:BENCHMARK",
         "diatomics": "forcegauge.benchmarks.asymptotics.diatomics:BENCHMARK",
+        "elasticity": "forcegauge.benchmarks.properties.elasticity:BENCHMARK",
         "energy-volume": "forcegauge.benchmarks.properties.energy_volume:BENCHMARK",
     },
     group="forcegauge.benchmarks",

@@ -66,6 +66,18 @@ def nonconservative(excess: float = 0.25) -> BrokenModel:
     return BrokenModel("broken nonconservative", defect, is_conservative=False)
 
 
+def stress(excess: float = 0.25) -> BrokenModel:
+    """A stress larger by a quarter than the derivative of the energy with respect to strain."""
+
+    def defect(sound: PairPotential, structures: Structures, properties: frozenset[str]) -> Answers:
+        return [
+            one if one.stress is None else dataclasses.replace(one, stress=(1 + excess) * one.stress)
+            for one in sound.evaluate(structures, properties)
+        ]
+
+    return BrokenModel("broken stress", defect, is_conservative=False)
+
+
 def discontinuous(step_ev: float = 0.5, at_bonds: float = 1.3) -> BrokenModel:
     """An energy step of half an eV for each pair nearer than 1.3 sums of covalent radii; forces know nothing of it."""
 
@@ -147,6 +159,7 @@ def silent() -> BrokenModel:
 
 DEFECTS: dict[str, Callable[..., BrokenModel]] = {
     "nonconservative": nonconservative,
+    "stress": stress,
     "discontinuous": discontinuous,
     "nan": nan,
     "slow": slow,

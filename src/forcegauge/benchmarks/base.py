@@ -127,7 +127,8 @@ class Benchmark:
         run_version: raised when a rerun is needed; part of every record's key.
         analysis_version: raised when stored raws must be analysed again.
         references: reference values by case id.
-        collection: the name of the set that a case id belongs to; metrics are of one set, never of a mixture.
+        collection: the name of the set that a case id belongs to; metrics are of one set, never of a mixture. Cases of
+            no set (an empty name) go with any: they must have metrics of their own.
     """
 
     name: str

@@ -16,6 +16,7 @@ BENCHMARKS: Entries[Benchmark] = Entries(
         "diatomics": "forcegauge.benchmarks.asymptotics.diatomics:BENCHMARK",
         "elasticity": "forcegauge.benchmarks.properties.elasticity:BENCHMARK",
         "energy-volume": "forcegauge.benchmarks.properties.energy_volume:BENCHMARK",
+        "equation-of-state": "forcegauge.benchmarks.properties.equation_of_state:BENCHMARK",
         "tilt": "forcegauge.benchmarks.properties.tilt:BENCHMARK",
     },
     group="forcegauge.benchmarks",

@@ -9,6 +9,7 @@ DATASETS: Entries[Dataset] = Entries(
     noun="dataset",
     kind=Dataset,
     own={
+        "acwf": "forcegauge.datasets.acwf:DATASET",
         "mp-binary-elasticity": "forcegauge.datasets.matcalc:BINARY_ELASTICITY",
         "prototypes": "forcegauge.datasets.prototypes:DATASET",
         "wbm-1000": "forcegauge.datasets.wbm:DATASET",

@@ -79,17 +79,23 @@ def choose_group(
 
 
 def _one_collection(benchmark: Benchmark, records: Sequence[Record]) -> tuple[str, Sequence[Record], list[str]]:
-    """The records of the largest set of cases, its name, and what was left out."""
+    """The records of the largest set of cases, its name, and what was left out.
+
+    Cases of no set (an empty name) are measured by metrics of their own, so they go with any set.
+    """
     by_name: dict[str, list[Record]] = defaultdict(list)
     for record in records:
         by_name[benchmark.collection(record.case_id)].append(record)
+    of_no_set = by_name.pop("", [])
+    if not by_name:
+        return "", of_no_set, []
     best = max(by_name, key=lambda name: (len(by_name[name]), name))
     notes = [
         f"{len(others)} records of crystals or molecules of {name} are left out: the metrics are those of {best}."
         for name, others in sorted(by_name.items())
         if name != best
     ]
-    return best, by_name[best], notes
+    return best, [*by_name[best], *of_no_set], notes
 
 
 def _fitting(benchmark: Benchmark, mode: Mode, protocols: Iterable[Protocol]) -> dict[str, Any]:

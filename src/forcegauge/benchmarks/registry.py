@@ -18,6 +18,7 @@ BENCHMARKS: Entries[Benchmark] = Entries(
         "energy-volume": "forcegauge.benchmarks.properties.energy_volume:BENCHMARK",
         "equation-of-state": "forcegauge.benchmarks.properties.equation_of_state:BENCHMARK",
         "tilt": "forcegauge.benchmarks.properties.tilt:BENCHMARK",
+        "vacancy": "forcegauge.benchmarks.properties.vacancy:BENCHMARK",
     },
     group="forcegauge.benchmarks",
 )

@@ -188,6 +188,8 @@ class Metric:
         score: the per-case score that it aggregates.
         aggregate: ``mean``, ``median``, or ``proportion`` of cases whose score is 1.
         description: one or two sentences: what is computed, of which cases.
+        theory: functional that its reference values come from, such as ``PBE``; a potential of another theory is shown
+            but not scored. Empty where physics alone is the judge.
     """
 
     key: str
@@ -201,12 +203,20 @@ class Metric:
     score: str
     aggregate: Aggregate
     description: str
+    theory: str = ""
 
     def distance(self, value: float) -> float:
         """How far a value is from the ideal one in the metric's direction; smaller is better, NaN stays NaN."""
         if self.direction == "lower":
             return value
         return -value if self.direction == "higher" else abs(value - self.ideal)
+
+    def levels(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """[n], 0 at or beyond the bad anchor, 1 at or beyond the good one, straight between; NaN stays NaN."""
+        signed = {"lower": values, "higher": -values, "target": np.abs(values - self.ideal)}[self.direction]
+        bad, good = self.distance(self.bad), self.distance(self.good)
+        found: NDArray[np.float64] = np.clip((bad - signed) / (bad - good), 0.0, 1.0)
+        return found
 
 
 @dataclass(frozen=True)

@@ -247,6 +247,7 @@ def test_uv_first_and_pip_where_it_fails(pins, tmp_path, monkeypatch, broken):
     (tools / "uv").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FORCEGAUGE_USE_UV", "1")
+    monkeypatch.setenv("UV_NO_INDEX", "1")  # it has its own sources, so none of pip's are named to it
     assert environments.ensure("tiny").lock == {"tinything": "1.2.3"}
     log = environments.folder_of("tiny").with_suffix(".log").read_text()
     assert f"$ {tools}/uv venv" in log

@@ -119,6 +119,9 @@ class MemoryStore:
     def planned(self):
         return self._planned
 
+    def systems(self, benchmark):
+        return {}
+
 
 def make_record(model, benchmark, case, outcome, wall_s=0.02):
     provenance = Provenance(

@@ -101,6 +101,9 @@ class Memory:
     def planned(self):
         return self.plan
 
+    def systems(self, benchmark):
+        return {}
+
 
 @pytest.fixture
 def store(monkeypatch):

@@ -17,9 +17,11 @@ def rank(
 ) -> None:
     """Rank the models of a results folder.
 
-    In each benchmark the models get a place per metric, coverage included; the sum of places orders them. The overall
-    order is by the mean of the places in the benchmarks, each of equal weight. Equals share the better place; who has
-    no value of a metric, or no record of a benchmark, comes last there.
+    A metric's anchors turn its value into a level from 0 (useless) to 1 (fit for use). A benchmark's score is the mean
+    level of its metrics times the share of cases answered, a theme's the mean of its benchmarks, the overall one that
+    of the themes: no other model has a part in it. best and worst are the places that doubt leaves open, all models
+    together at 95 %; in one group nobody is better than its first beyond doubt; chance is that of being the best.
+    What is of another level of theory than the reference is not scored, and who was not asked everything has no place.
 
     [bold]Examples[/bold]
 

@@ -98,6 +98,35 @@ def _swapped_means(pair: Floats, groups: NDArray[np.int64], rng: np.random.Gener
     return float((np.sum(np.abs(signs @ sums) >= seen) + 1) / (_SWAPS + 1))
 
 
+def swap_probabilities(scores: ArrayLike, clusters: ArrayLike, *, seed: int = 0) -> Floats:
+    """[n_models, n_models], how often chance alone would set the means of two so far apart, on their common cases.
+
+    The test of :func:`difference`, for all pairs at once.
+
+    Args:
+        scores: [n_models, n_cases]; NaN where a model has none.
+        clusters: [n_cases], a label per case; cases of one label go together.
+        seed: of the random numbers.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    groups = np.unique(np.asarray(clusters), return_inverse=True)[1].reshape(-1)
+    n_models, n_groups = len(values), int(groups.max(initial=-1)) + 1
+    rows, columns = np.triu_indices(n_models, 1)
+    with np.errstate(invalid="ignore"):
+        apart = values[rows] - values[columns]
+    apart[~np.isfinite(apart)] = 0.0  # not a common case of this pair
+    sums = np.stack([np.bincount(groups, one, minlength=n_groups) for one in apart]) if len(apart) else apart
+    probabilities = np.ones((n_models, n_models))
+    if not sums.size:
+        return probabilities
+    signs = np.random.default_rng(seed).integers(0, 2, size=(_SWAPS, n_groups), dtype=np.int8) * 2 - 1
+    seen = np.abs(sums.sum(axis=1)) * (1 - 1e-9)
+    reached = np.abs(signs.astype(np.float64) @ sums.T) >= seen
+    p = (reached.sum(axis=0) + 1) / (_SWAPS + 1)
+    probabilities[rows, columns] = probabilities[columns, rows] = p
+    return probabilities
+
+
 def _of_medians(pair: Floats, groups: NDArray[np.int64], rng: np.random.Generator) -> tuple[float, float, float, float]:
     n_groups, value = int(groups.max()) + 1, float(np.median(pair[0]) - np.median(pair[1]))
     swap = rng.integers(0, 2, size=(_RESAMPLES, n_groups), dtype=bool)[:, groups]

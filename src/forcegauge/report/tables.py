@@ -176,13 +176,13 @@ def leaderboard(results: Sequence[BenchmarkResult], ranking: Ranking) -> dict[st
             model = str(row["model"])
             row["parts"].append(  # type: ignore[attr-defined]
                 {
-                    "rank": places.rank[model],
+                    "rank": places.places[model].rank or "–",
                     "cells": cells.get(model, [Cell("–")] * len(shown)),
                     "per_case": counts(result, model)["per_case"] if model in cells else "–",
                 }
             )
     wall = {model: seconds(sum(record.wall_s for record in _records(results, model))) for model in ranking.models}
-    return {"columns": columns, "rows": rows, "rank": ranking.rank, "mean_rank": ranking.mean_rank, "wall": wall}
+    return {"columns": columns, "rows": rows, "overall": ranking.overall, "wall": wall}
 
 
 def _records(results: Iterable[BenchmarkResult], model: str) -> list[Record]:

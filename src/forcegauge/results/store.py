@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
+from ase.data import chemical_symbols
+
 from forcegauge.encoding import digest
 from forcegauge.errors import FailureKind, StoreError
 from forcegauge.records import Case, Planned, Protocol, Provenance, Record
@@ -169,6 +171,13 @@ class Store:
         )
         with self._guard():
             return {key: schema.blob_to_case(name, case_id, content) for key, name, case_id, content in rows}
+
+    def systems(self, benchmark: str) -> dict[str, str]:
+        """By case id, the chemical system of a benchmark's cases, such as ``Cl-Na``; empty where it has no elements."""
+        return {
+            case.id: "-".join(sorted(chemical_symbols[number] for number in case.elements))
+            for case in self.cases(benchmark).values()
+        }
 
     def case(self, case_digest: str) -> Case:
         """The case of a digest that :meth:`entries` gave."""

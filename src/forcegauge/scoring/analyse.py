@@ -49,6 +49,10 @@ class RecordSource(Interface):
         """Every case that some run set out to do."""
         ...
 
+    def systems(self, benchmark: str) -> dict[str, str]:
+        """Chemical system by case id."""
+        ...
+
 
 @dataclass(frozen=True)
 class FailureRow:
@@ -75,6 +79,7 @@ class BenchmarkResult:
         records: the records behind the analysis, by case id, by model.
         n_pending: by model, cases that a run set out to do and that have no record yet; no part of ``n_cases``.
         notes: what was left out and why.
+        systems: chemical system by case id; cases of one are drawn together. A case without elements has none.
     """
 
     benchmark: Benchmark
@@ -85,6 +90,7 @@ class BenchmarkResult:
     records: Mapping[str, Mapping[str, Record]] = field(default_factory=dict)
     n_pending: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    systems: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -134,7 +140,8 @@ def analyse(store: RecordSource | str | Path, mode: Mode = "default") -> list[Be
     known = {name: benchmark for name in sorted(records) if (benchmark := _installed(name)) is not None}
     foreign = sorted(set(records) - set(known))
     results = [
-        _analyse_benchmark(benchmark, mode, records[name], protocols, planned) for name, benchmark in known.items()
+        _analyse_benchmark(benchmark, mode, records[name], protocols, planned, store.systems(name))
+        for name, benchmark in known.items()
     ]
     if foreign:
         missing = f"{', '.join(foreign)}: not installed here, so these records are left out; install their package."
@@ -161,8 +168,13 @@ def restricted(result: BenchmarkResult, cases: frozenset[str]) -> BenchmarkResul
     for model in result.analysis.outcomes:
         outcomes = {case: one for case, one in result.analysis.outcomes[model].items() if case in cases}
         scores = {case: one for case, one in result.analysis.scores[model].items() if case in cases}
-        values += [_value(model, result.benchmark.name, metric, scores, outcomes) for metric in result.metrics]
-    return replace(result, values=tuple(values))
+        values += [
+            _value(model, result.benchmark.name, metric, scores, outcomes, result.systems) for metric in result.metrics
+        ]
+    records = {
+        model: {case: one for case, one in own.items() if case in cases} for model, own in result.records.items()
+    }
+    return replace(result, values=tuple(values), records=records)
 
 
 def _analyse_benchmark(
@@ -171,6 +183,7 @@ def _analyse_benchmark(
     records: Sequence[Record],
     protocols: Sequence[Protocol],
     planned: Sequence[Planned],
+    systems: Mapping[str, str],
 ) -> BenchmarkResult:
     planned = [case for case in planned if case.benchmark == benchmark.name]
     try:
@@ -195,7 +208,7 @@ def _analyse_benchmark(
         analysis=Analysis(scores, outcomes, mode, group.settings),
         metrics=metrics,
         values=tuple(
-            _value(model, benchmark.name, metric, scores[model], outcomes[model])
+            _value(model, benchmark.name, metric, scores[model], outcomes[model], systems)
             for model in outcomes
             for metric in metrics
         ),
@@ -208,6 +221,7 @@ def _analyse_benchmark(
         records=group.records,
         n_pending={model: pending[model] for model in {**outcomes, **pending}},
         notes=group.notes,
+        systems=systems,
     )
 
 
@@ -228,15 +242,21 @@ def _scores(benchmark: Benchmark, outcomes: dict[str, Raw | Failure], group: Gro
 
 
 def _value(
-    model: str, benchmark: str, metric: Metric, scores: Scores, outcomes: Mapping[str, Raw | Failure]
+    model: str,
+    benchmark: str,
+    metric: Metric,
+    scores: Scores,
+    outcomes: Mapping[str, Raw | Failure],
+    systems: Mapping[str, str],
 ) -> MetricValue:
-    kinds = [outcome.kind if isinstance(outcome, Failure) else None for outcome in outcomes.values()]
+    kinds = {case: outcome.kind if isinstance(outcome, Failure) else None for case, outcome in outcomes.items()}
     if metric is COVERAGE:
-        per_case = [float(kind is None) for kind in kinds]
+        per_case = {case: float(kind is None) for case, kind in kinds.items()}
     else:
-        per_case = [float(of_case.get(metric.score, float("nan"))) for of_case in scores.values()]
-    found = estimate(per_case, metric.aggregate)
-    n_unsupported = kinds.count("unsupported_element")
+        per_case = {case: float(of_case.get(metric.score, float("nan"))) for case, of_case in scores.items()}
+    clusters = [systems.get(case) or case for case in per_case]
+    found = estimate(list(per_case.values()), metric.aggregate, clusters=clusters)
+    counts = Counter(kinds.values())
     return MetricValue(
         model=model,
         benchmark=benchmark,
@@ -246,6 +266,6 @@ def _value(
         high=found.high,
         unit=metric.unit,
         n_cases=len(kinds),
-        n_failed=len(kinds) - kinds.count(None) - n_unsupported,
-        n_unsupported=n_unsupported,
+        n_failed=len(kinds) - counts[None] - counts["unsupported_element"],
+        n_unsupported=counts["unsupported_element"],
     )

@@ -45,6 +45,7 @@ def test_raw_is_as_the_schema_says_and_survives_the_store(bound, outcomes):
     for raw in outcomes.values():
         if isinstance(raw, Raw):
             assert raw.arrays.keys() == bound.schema.keys()
+            assert all(isinstance(value, np.ndarray) for value in raw.arrays.values())
             assert Raw(unpack(pack(dict(raw.arrays)))) == raw
 
 

@@ -72,7 +72,7 @@ from forcegauge.benchmarks.properties.vacancy_reference import hops_known, table
 from forcegauge.benchmarks.properties.vacancy_scores import analyse, references
 from forcegauge.errors import Failure
 from forcegauge.metrics.paths import fitted
-from forcegauge.potential import Bands, Potential
+from forcegauge.potential import Bands, Potential, Predictions
 from forcegauge.records import Array, Case, Raw
 from forcegauge.simulate.path_interpolation import interpolated
 from forcegauge.structures import Floats, Structures
@@ -177,9 +177,9 @@ async def run(potential: Potential, case: Case, settings: VacancySettings, rng: 
     return Raw(
         {
             "cell": vectors,
-            "crystal_energy": crystal.energy[0],
+            "crystal_energy": np.array(crystal.energy[0]),
             "n_atoms": np.array(len(perfect)),
-            "pristine_energy": pristine.energies[0],
+            "pristine_energy": np.array(pristine.energies[0]),
             "hop": ways,
             "end_energy": ends.energy,
             "end_shift": shifts,
@@ -212,26 +212,48 @@ async def _paths(potential: Potential, ends: Structures, settings: VacancySettin
     for failure in bands.failures.values():
         if failure.kind not in _BAND_FAILURES:
             raise failure
-    failed = [bands.failures.get(row) for row in range(n_hops)]
-    lines = [_line(bands, row, n_images) for row in range(n_hops)]
+    found = {row: _spline(bands, row, n_images) for row in range(n_hops) if row not in bands.failures}
+    half_way = [Structures.displaced(ends[0], spline(_half_way(spline.x))) for spline in found.values()]
+    between = await potential.evaluate(Structures.concatenate(half_way), ("energy", "forces"))
+    paths = np.full((3, n_hops, 2 * n_images - 1), np.nan)
+    for place, (row, spline) in enumerate(found.items()):
+        answers = between.take(place * (n_images - 1), (place + 1) * (n_images - 1))
+        paths[:, row] = _path(spline, bands, row, answers)
     return {
-        "band_distance": np.array([distance for distance, _ in lines]).reshape(-1, n_images),
-        "band_energy": bands.energy.reshape(-1, n_images),
-        "band_slope": np.array([slope for _, slope in lines]).reshape(-1, n_images),
+        "path_distance": paths[0],
+        "path_energy": paths[1],
+        "path_slope": paths[2],
         "band_steps": bands.n_steps,
-        "band_failure": np.array([_BAND_FAILURES[one.kind] if one else 0 for one in failed], dtype=np.int64),
+        "band_failure": np.array(
+            [_BAND_FAILURES[bands.failures[row].kind] if row in bands.failures else 0 for row in range(n_hops)],
+            dtype=np.int64,
+        ),
     }
 
 
-def _line(bands: Bands, row: int, n_images: int) -> tuple[Floats, Floats]:
-    """Å along a band, and eV/Å by the forces, [n_images] each; NaN where it failed."""
-    forces = bands.forces[row]
-    if row in bands.failures or forces is None:
-        return np.full(n_images, np.nan), np.full(n_images, np.nan)
-    places = bands.structures.take(row * n_images, (row + 1) * n_images).positions.reshape(n_images, -1)
-    distance = np.concatenate([[0.0], np.linalg.norm(np.diff(places, axis=0), axis=1).cumsum()])
-    direction = CubicSpline(distance, places)(distance, 1)
-    return distance, -(forces.reshape(n_images, -1) * direction).sum(axis=1)
+def _spline(bands: Bands, row: int, n_images: int) -> CubicSpline:
+    """Positions [n_atoms, 3] along a band, over the sum of its straight pieces, Å."""
+    places = bands.structures.take(row * n_images, (row + 1) * n_images).positions.reshape(n_images, -1, 3)
+    pieces = np.sqrt((np.diff(places, axis=0) ** 2).sum(axis=(1, 2)))
+    return CubicSpline(np.concatenate([[0.0], pieces.cumsum()]), places)
+
+
+def _half_way(distance: Floats) -> Floats:
+    """Between neighbouring images: with them the work of the forces is known to a few thousandths of a barrier."""
+    middle: Floats = (distance[1:] + distance[:-1]) / 2
+    return middle
+
+
+def _path(spline: CubicSpline, bands: Bands, row: int, between: Predictions) -> Floats:
+    """[3, 2 n_images - 1]: Å along the path, eV, and eV/Å by the forces, of images and the points half-way."""
+    images = bands.forces[row]
+    assert images is not None  # of a band that did not fail
+    distance = np.concatenate([spline.x, _half_way(spline.x)])
+    energy = np.concatenate([bands.energy[row], between.energies])
+    forces = np.concatenate([images, between.stacked_forces()])
+    slope = -(forces * spline(distance, 1)).sum(axis=(1, 2))
+    path: Floats = np.stack([distance, energy, slope])[:, distance.argsort()]
+    return path
 
 
 def collection(case_id: str) -> str:
@@ -245,7 +267,7 @@ def _curves(raw: Raw) -> list[Curve]:
     for row, name in enumerate(("first", "second")):
         x, y = np.zeros(0), np.zeros(0)
         if row < len(raw["hop"]) and not raw["band_failure"][row]:
-            x, y = fitted(raw["band_distance"][row], raw["band_energy"][row], raw["band_slope"][row])
+            x, y = fitted(raw["path_distance"][row], raw["path_energy"][row], raw["path_slope"][row])
         found.append(Curve(name, x, y))
     return found
 
@@ -298,9 +320,10 @@ BENCHMARK = Benchmark(
         "hop": "[n_hops, 3] Å, way of the hopping atom in the lattice; fcc: nearest; hcp: in the plane, out of it",
         "end_energy": "[1 + n_hops] eV, of the hole, and of it after each hop",
         "end_shift": "[1 + n_hops] Å, of the atom that relaxed farthest",
-        "band_distance": "[n_hops, n_images] Å, along the path in the space of all atoms, NaN for a band that failed",
-        "band_energy": "[n_hops, n_images] eV, likewise",
-        "band_slope": "[n_hops, n_images] eV/Å, minus the forces along the path, likewise",
+        "path_distance": "[n_hops, n_points] Å, in the space of all atoms, of the images (every other point, from the "
+        "first) and of the points half-way between; NaN for a band that failed",
+        "path_energy": "[n_hops, n_points] eV, likewise",
+        "path_slope": "[n_hops, n_points] eV/Å, minus the forces along the path, likewise",
         "band_steps": "[n_hops] steps taken",
         "band_failure": "[n_hops] 0 for none, 1 not converged, 2 exploded, 3 not finite",
     },

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SYMBOLS = {"fcc": "circle-open", "hcp": "diamond-open", "nearest": "circle-open", "in-plane": "diamond-open",
             "out-of-plane": "triangle-up-open"}  # fmt: skip
+_FARTHEST = 1.6
+"""Times the largest published energy; farther off is not shown at first, or one absurd model would hide the others."""
 _PANELS = (
     ("vacancy formation energy (eV)", ("fcc", "hcp"), "○ fcc, ◇ hcp"),
     ("migration barrier (eV)", ("nearest", "in-plane", "out-of-plane"), "○ fcc, ◇ hcp in plane, △ hcp out of plane"),
@@ -82,12 +84,18 @@ def _points(analysis: Analysis, model: str, kind: str) -> Iterator[tuple[str, fl
 
 
 def _dress(figure: go.Figure, column: int) -> None:
-    """Equal scales and the line on which a perfect model lies."""
+    """The line on which a perfect model lies, and axes that an absurd model does not stretch."""
     where = {"row": 1, "col": column}
-    values = [value for trace in figure.select_traces(**where) for value in (*trace.x, *trace.y)] or [0.0, 1.0]
-    low, high = min(0.0, *values), max(values)
-    ends = [low - 0.04 * (high - low), high + 0.06 * (high - low)]
+    traces = list(figure.select_traces(**where))
+    right = 1.08 * max([1.0, *(x for trace in traces for x in trace.x)])
+    energies = [y for trace in traces for y in trace.y]
+    low, high = min([0.0, *energies]), max([right, *energies])
+    shown = [max(1.05 * low, -_FARTHEST * right), min(1.05 * high, _FARTHEST * right)]
     line = {"dash": "dot", "width": 1, "color": "grey"}
-    figure.add_shape(type="line", x0=ends[0], y0=ends[0], x1=ends[1], y1=ends[1], line=line, layer="below", **where)
-    figure.update_xaxes(title_text="PBE, Angsten et al. 2014 (eV)", range=ends, title_standoff=6, **where)
-    figure.update_yaxes(title_text="model (eV)" if column == 1 else None, range=ends, title_standoff=6, **where)
+    figure.add_shape(type="line", x0=0, y0=0, x1=right, y1=right, line=line, layer="below", **where)
+    figure.update_xaxes(title_text="PBE, Angsten et al. 2014 (eV)", range=[0, right], title_standoff=6, **where)
+    figure.update_yaxes(title_text="model (eV)" if column == 1 else None, range=shown, title_standoff=6, **where)
+    hidden = sum(not shown[0] <= y <= shown[1] for y in energies)
+    if hidden:
+        said = f"{hidden} outside: zoom out to see"
+        figure.add_annotation(text=said, x=0, y=shown[1], xanchor="left", yanchor="top", showarrow=False, **where)

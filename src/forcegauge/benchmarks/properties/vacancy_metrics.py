@@ -94,9 +94,9 @@ METRICS = (
         unit="",
         direction="lower",
         ideal=0.0,
-        good=0.05,
+        good=0.03,
         bad=0.2,
-        reason="Seven images leave 0.01 to 0.05 to a potential whose forces are its gradient; with 0.2 the band stops "
+        reason="The points leave 0.001 to 0.03 to a potential whose forces are its gradient; with 0.2 the band stops "
         "where no saddle is.",
         score="work_mismatch",
         aggregate="mean",

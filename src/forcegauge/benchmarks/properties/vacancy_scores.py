@@ -58,11 +58,11 @@ def hops(raw: Raw) -> dict[str, Hop]:
 
 
 def _hop(raw: Raw, row: int) -> Hop:
-    path = (raw["band_distance"][row], raw["band_energy"][row], raw["band_slope"][row])
+    path = (raw["path_distance"][row], raw["path_energy"][row], raw["path_slope"][row])
     refusal = _FAILED[int(raw["band_failure"][row])]
     if refusal:
         return {"path": path, "refusal": refusal, "barrier": np.nan}
-    energy = path[1]
+    energy = path[1][::2]  # of the images
     height, unevenness = barrier(energy), barrier_asymmetry(energy)
     # An image above both ends: else the path goes down into something, or along a hole of the potential.
     if energy[1:-1].max() <= max(energy[0], energy[-1]) + _NO_BARRIER_EV:
@@ -76,7 +76,7 @@ def _hop(raw: Raw, row: int) -> Hop:
         "barrier_asymmetry": unevenness,
         "path_asymmetry": path_asymmetry(*path, height),
         "work_mismatch": work_mismatch(*path),
-        "n_maxima": n_maxima(energy, _VALLEY * height),
+        "n_maxima": n_maxima(path[1], _VALLEY * height),
     }
 
 
@@ -115,7 +115,7 @@ def _published(raw: Raw, known: Mapping[str, Any]) -> dict[str, float]:
     if name not in found or not barriers:
         return scores
     hop = found[name]
-    distance, energy, slope = hop["path"]
+    distance, energy, slope = (values[::2] for values in hop["path"])  # of the images, as published
     deviations, asymmetries = [], []
     for height in barriers if hop["refusal"] in ("", *_JUDGED) else []:
         _, curve = fitted(distance, energy, slope)

@@ -122,6 +122,9 @@ class MemoryStore:
     def systems(self, benchmark):
         return {}
 
+    def cases(self, benchmark):
+        return {}
+
 
 def make_record(model, benchmark, case, outcome, wall_s=0.02):
     provenance = Provenance(

@@ -104,6 +104,9 @@ class Memory:
     def systems(self, benchmark):
         return {}
 
+    def cases(self, benchmark):
+        return {}
+
 
 @pytest.fixture
 def store(monkeypatch):

@@ -13,7 +13,7 @@ from forcegauge.benchmarks import registry
 from forcegauge.benchmarks.base import MODES, Analysis, Benchmark, Mode, Scores
 from forcegauge.errors import BadInput, Failure, UnknownName
 from forcegauge.metrics.uncertainty import estimate
-from forcegauge.records import Metric, MetricValue, Planned, Protocol, Provenance, Raw, Record
+from forcegauge.records import Case, Metric, MetricValue, Planned, Protocol, Provenance, Raw, Record
 from forcegauge.results.store import Store
 from forcegauge.scoring.groups import Group, choose_group
 
@@ -53,6 +53,10 @@ class RecordSource(Interface):
         """Chemical system by case id."""
         ...
 
+    def cases(self, benchmark: str) -> dict[str, Case]:
+        """What was asked, by digest."""
+        ...
+
 
 @dataclass(frozen=True)
 class FailureRow:
@@ -80,6 +84,7 @@ class BenchmarkResult:
         n_pending: by model, cases that a run set out to do and that have no record yet; no part of ``n_cases``.
         notes: what was left out and why.
         systems: chemical system by case id; cases of one are drawn together. A case without elements has none.
+        cases: what was asked, by case id.
     """
 
     benchmark: Benchmark
@@ -91,6 +96,7 @@ class BenchmarkResult:
     n_pending: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     systems: Mapping[str, str] = field(default_factory=dict)
+    cases: Mapping[str, Case] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -140,7 +146,10 @@ def analyse(store: RecordSource | str | Path, mode: Mode = "default") -> list[Be
     known = {name: benchmark for name in sorted(records) if (benchmark := _installed(name)) is not None}
     foreign = sorted(set(records) - set(known))
     results = [
-        _analyse_benchmark(benchmark, mode, records[name], protocols, planned, store.systems(name))
+        replace(
+            _analyse_benchmark(benchmark, mode, records[name], protocols, planned, store.systems(name)),
+            cases={case.id: case for case in store.cases(name).values()},
+        )
         for name, benchmark in known.items()
     ]
     if foreign:

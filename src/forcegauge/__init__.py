@@ -1,6 +1,6 @@
 """ForceGauge measures machine-learning force fields: by the physics they must obey, with an interval on every number.
 
-``forcegauge.run``, ``analyse``, ``rank`` and ``report`` do what the commands of these names do, ``load_model`` gives
+``forcegauge.run``, ``analyse``, ``rank``, ``compare`` and ``report`` do what the commands of these names do, ``load_model`` gives
 any model as an ASE calculator. Nothing heavy is imported until one of them is used.
 """
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from forcegauge.version import __version__
 
 if TYPE_CHECKING:
-    from forcegauge.api import analyse, load_model, rank, run
+    from forcegauge.api import analyse, compare, load_model, rank, run
     from forcegauge.report import write_report as report
 
-__all__ = ["__version__", "analyse", "load_model", "rank", "report", "run"]
+__all__ = ["__version__", "analyse", "compare", "load_model", "rank", "report", "run"]
 
 
 def __getattr__(name: str) -> Any:

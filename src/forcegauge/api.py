@@ -13,11 +13,12 @@ from forcegauge.runner import run as runs
 from forcegauge.runner.prepare import Resources
 from forcegauge.runner.progress import Silent, reporter
 from forcegauge.runner.remote import load_model
-from forcegauge.scoring import BenchmarkResult, Ranking
+from forcegauge.scoring import BenchmarkResult, Comparison, Ranking
 from forcegauge.scoring import analyse as analyse_store
+from forcegauge.scoring import compare as compare_results
 from forcegauge.scoring import rank as rank_results
 
-__all__ = ["analyse", "load_model", "rank", "run"]
+__all__ = ["analyse", "compare", "load_model", "rank", "run"]
 
 
 def run(  # noqa: PLR0913 - the options of the command, by the same names
@@ -103,3 +104,8 @@ def analyse(results: str | Path, mode: Mode = "default") -> list[BenchmarkResult
 def rank(results: str | Path, mode: Mode = "default") -> Ranking:
     """Ranks of the models of a results folder."""
     return rank_results(Path(results), mode)
+
+
+def compare(results: str | Path, *, baseline: str, candidate: str, mode: Mode = "default") -> list[Comparison]:
+    """Is the candidate better or worse than the baseline? Metric by metric, over the cases that both were asked."""
+    return compare_results(Path(results), baseline, candidate, mode)

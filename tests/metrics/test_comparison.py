@@ -37,6 +37,12 @@ def test_a_potential_and_itself_are_never_apart():
     assert difference(first, first)[:4] == pytest.approx((0, np.nan, np.nan, 1), nan_ok=True)
 
 
+def test_a_shift_of_every_case_is_decided_by_ten():
+    first = np.random.default_rng(0).normal(size=30).round(3)
+    assert difference(first + 1.0, first).is_decided
+    assert not difference(first[:9] + 1.0, first[:9]).is_decided
+
+
 @pytest.mark.parametrize(("failures", "is_decided"), [(1, False), (3, False), (5, False), (8, True), (20, True)])
 def test_rare_failures_decide_when_they_are_enough(failures, is_decided):
     second = np.ones(1000)

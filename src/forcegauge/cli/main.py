@@ -10,7 +10,20 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from forcegauge.cli import analyse, benchmarks, data, export, import_, merge, models, rank, report, run, status
+from forcegauge.cli import (
+    analyse,
+    benchmarks,
+    compare,
+    data,
+    export,
+    import_,
+    merge,
+    models,
+    rank,
+    report,
+    run,
+    status,
+)
 from forcegauge.errors import ForceGaugeError
 from forcegauge.version import __version__
 
@@ -53,6 +66,7 @@ app.command()(run.run)
 app.command()(status.status)
 app.command()(analyse.analyse)
 app.command()(rank.rank)
+app.command()(compare.compare)
 app.command()(report.report)
 app.command()(merge.merge)
 app.command()(export.export)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +14,9 @@ from forcegauge.cli.output import JsonOption, print_rows
 def rank(
     results: Annotated[Path, typer.Argument(metavar="DIR", help="Results folder that 'forcegauge run' wrote.")],
     mode: Annotated[str, typer.Option(help="Formulas and settings: default, arena or sait.")] = "default",
+    variant: Annotated[
+        str, typer.Option(help="Of mode arena: 'ranks', or 'argsort' as the published table of diatomics has them.")
+    ] = "ranks",
     as_json: JsonOption = False,
 ) -> None:
     """Rank the models of a results folder.
@@ -23,6 +27,8 @@ def rank(
     together at 95 %; in one group nobody is better than its first beyond doubt; chance is that of being the best.
     What is of another level of theory than the reference is not scored, and who was not asked everything has no place.
 
+    In mode arena the places are summed over the metrics of a task and then over the tasks, as published.
+
     [bold]Examples[/bold]
 
         forcegauge rank results
@@ -30,9 +36,17 @@ def rank(
         forcegauge rank results --json
     """
     from forcegauge import scoring
+    from forcegauge.errors import UnknownName
 
+    if variant not in (variants := ("ranks", "argsort")):
+        raise UnknownName("variant of mode arena", variant, variants)
     analysed = scoring.analyse(results, mode)  # type: ignore[arg-type]  # the callee checks the mode
-    print_rows(scoring.rank(analysed).rows(), as_json=as_json, title=f"Ranks, mode {mode}", empty="no models")
+    rows: Sequence[Mapping[str, Any]] = (
+        [one.row() for one in scoring.arena_ranks(analysed, variant)]  # type: ignore[arg-type]  # checked above
+        if mode == "arena"
+        else scoring.rank(analysed).rows()
+    )
+    print_rows(rows, as_json=as_json, title=f"Ranks, mode {mode}", empty="no models")
     for result in analysed:
         for note in result.notes:
             typer.echo(f"{result.benchmark.name}: {note}", err=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri
 
-from forcegauge.metrics.uncertainty import MIN_CASES, Aggregate, estimate, weighted_medians
+from forcegauge.metrics.uncertainty import MIN_CASES, Aggregate, estimate, weighted_medians, wilson
 
 Floats = NDArray[np.float64]
 
@@ -81,6 +81,12 @@ def difference(
     else:
         found = estimate(pair[0] - pair[1], "mean", clusters=groups, is_two_sided=True, seed=seed)
         value, low, high = found.value, found.low, found.high
+        n_groups = int(groups.max()) + 1
+        if (
+            value and math.isnan(low) and n_groups >= MIN_CASES
+        ):  # all alike: a rare other case may count nothing, or twice
+            rare = abs(value) * wilson(0.0, n_groups)[1]
+            low, high = value - rare, value + rare
         p = _swapped_means(pair, groups, rng)
     return Difference(value, low, high, p, n, _cases_to_decide(value, low, high, n))
 

@@ -26,6 +26,7 @@ __all__ = [
     "Planned",
     "Protocol",
     "Provenance",
+    "PublishedMetric",
     "Raw",
     "Record",
 ]
@@ -33,6 +34,10 @@ __all__ = [
 Array = NDArray[Any]
 Aggregate = Literal["mean", "median", "proportion"]
 Direction = Literal["lower", "higher", "target"]
+
+
+PUBLISHED = "published:"
+"""Begins the ``weights`` of a model that somebody else ran; the source follows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +103,7 @@ class ModelIdentity:
         weights: SHA-256 of the weights, or a calculator's own ``identity`` text.
         options: modal, dispersion, dtype and the like.
         adapter_version: raised when an adapter's answers change.
-        environment: hash of the lock of its environment.
+        environment: hash of the lock of its environment; empty where others computed.
     """
 
     name: str
@@ -110,6 +115,11 @@ class ModelIdentity:
     def digest(self) -> str:
         """The model's part of a record's key; the name has no part in it."""
         return digest([self.weights, dict(self.options), self.adapter_version, self.environment])
+
+    @property
+    def is_published(self) -> bool:
+        """Whether its results were taken from what others have published; ``weights`` then name the source."""
+        return not self.environment and self.weights.startswith(PUBLISHED)
 
 
 @dataclass(frozen=True)
@@ -156,6 +166,7 @@ class Record:
         wall_s: seconds the worker spent on the case's questions.
         peak_memory_bytes: the worker's peak at the end of the case, 0 where unknown.
         finished_at: seconds since 1970, UTC.
+        atom_evaluations: atoms times evaluations that took these seconds, failed ones left out; 0 where unknown.
     """
 
     key: str
@@ -170,6 +181,7 @@ class Record:
     wall_s: float
     peak_memory_bytes: int
     finished_at: float
+    atom_evaluations: int = 0
 
 
 @dataclass(frozen=True)
@@ -246,6 +258,39 @@ class MetricValue:
     n_cases: int
     n_failed: int
     n_unsupported: int
+
+
+@dataclass(frozen=True)
+class PublishedMetric:
+    """A number that others have published of a model, where the cases behind it are not to be had.
+
+    Args:
+        model: name it has in this store.
+        benchmark: whose number it is; ForceGauge need not have that benchmark.
+        metric: its name in the source.
+        value: NaN where the source says that there is none.
+        low: lower end of the published interval, NaN where there is none.
+        high: its upper end.
+        std: published standard deviation over the cases, NaN where there is none.
+        unit: empty for pure numbers, and where the source says nothing.
+        n_cases: cases that were asked, 0 where unknown.
+        n_missing: of these, how many have no answer; 0 where unknown.
+        source: who published it and where.
+        sha256: of the file that it was read from.
+    """
+
+    model: str
+    benchmark: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    std: float
+    unit: str
+    n_cases: int
+    n_missing: int
+    source: str
+    sha256: str
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,17 @@ import numpy as np
 from ase import Atoms
 
 from forcegauge.encoding import digest, pack
-from forcegauge.records import Case, Failure, ModelIdentity, Planned, Protocol, Provenance, Raw, Record
+from forcegauge.records import (
+    Case,
+    Failure,
+    ModelIdentity,
+    Planned,
+    Protocol,
+    Provenance,
+    PublishedMetric,
+    Raw,
+    Record,
+)
 from forcegauge.results.store import Store
 from forcegauge.structures import Structures
 
@@ -41,8 +51,17 @@ def record(case_id: str = "H", outcome: Raw | Failure = CURVE, **changes: Any) -
         "wall_s": 0.25,
         "peak_memory_bytes": 2**33,
         "finished_at": 1.75e9,
+        "atom_evaluations": 48,
     }
     return Record(**{**fields, **changes})
+
+
+def published(metric: str = "F1", **changes: Any) -> PublishedMetric:
+    fields: dict[str, Any] = {
+        "model": "mace", "benchmark": "matbench-discovery", "metric": metric, "value": 0.67, "low": 0.5, "high": 0.75,
+        "std": 0.25, "unit": "eV/atom", "n_cases": 256963, "n_missing": 2, "source": "a paper", "sha256": "a" * 64,
+    }  # fmt: skip
+    return PublishedMetric(**{**fields, **changes})
 
 
 def planned(one: Record) -> Planned:
@@ -78,6 +97,7 @@ def everything(folder: Path) -> dict[str, Any]:
             "records": [(content(one), name) for one, name in store.entries()],
             "cases": {name: case_content(one) for name, one in store.cases().items()},
             "planned": store.planned(),
+            "published": [pack(vars(one)) for one in store.published()],
             "protocols": [pack(vars(one)) for one in store.protocols()],
             "provenances": sorted(store.provenances()),
         }

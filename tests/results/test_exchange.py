@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_samples import CURVE, case, everything, fill, record
+from store_samples import CURVE, case, content, everything, fill, published, record
 from store_strategies import QUIET_NAN, cases, outcomes
 
 from forcegauge.encoding import digest
@@ -48,6 +49,8 @@ def _mixed(folder: Path) -> Path:
     ]
     fill(folder, *there, record("Fe", benchmark="vacancy", wall_s=float("nan")))
     (folder / "trajectories" / f"{record('H').key}.npz").write_bytes(b"frames")
+    with Store.writer(folder) as store:
+        store.add_published([published("F1"), published("RMSE", value=float("nan"), low=float("nan"))])
     return folder
 
 
@@ -58,9 +61,23 @@ def test_export_and_import_lose_nothing(tmp_path: Path) -> None:
     store = _mixed(tmp_path / "results")
     assert export(store, tmp_path / "exported") == 6
     merged = import_forcegauge(tmp_path / "exported", tmp_path / "again")
-    assert (merged.n_new, merged.n_kept) == (6, 0)
+    assert (merged.n_new, merged.n_kept, merged.n_published) == (6, 0, 2)
     assert everything(tmp_path / "again") == everything(store)
     assert (tmp_path / "again" / "trajectories" / f"{record('H').key}.npz").read_bytes() == b"frames"
+
+
+def test_an_export_of_format_1_can_be_imported(tmp_path: Path) -> None:
+    exported = tmp_path / "exported"
+    export(fill(tmp_path / "results", record("H")), exported)
+    (exported / "published.parquet").unlink()
+    table = exported / "records" / "diatomics.parquet"
+    pq.write_table(pq.read_table(table).drop_columns(["atom_evaluations"]), table)
+    files = json.loads((exported / MANIFEST).read_text())["files"]
+    files = {name: hashlib.sha256((exported / name).read_bytes()).hexdigest() for name in files if name[:4] != "publ"}
+    _change(format_version=1, files=files)(exported)
+    import_forcegauge(exported, tmp_path / "again")
+    with Store.open(tmp_path / "again") as store:
+        assert [content(one) for one in store.records()] == [content(record("H", atom_evaluations=0))]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -102,7 +119,7 @@ def test_an_earlier_export_is_replaced_and_other_files_stay(tmp_path: Path) -> N
     export(fill(tmp_path / "one", record("H")), to)
     assert sorted(_files(to)) == [
         "cases.parquet", "manifest.json", "notes.txt", "plan.parquet", "protocols.parquet", "provenance.parquet",
-        "records/diatomics.parquet",
+        "published.parquet", "records/diatomics.parquet",
     ]  # fmt: skip
     import_forcegauge(to, tmp_path / "again")
     assert everything(tmp_path / "again") == everything(tmp_path / "one")
@@ -137,7 +154,7 @@ def _change(**fields: Any) -> Callable[[Path], None]:
         (lambda exported: (exported / MANIFEST).write_text("{"), "is not the manifest of an export by ForceGauge"),
         (_change(format="other"), "is not the manifest"),
         (_change(files={"../elsewhere": "0"}), "is not the manifest"),
-        (_change(format_version=2), "has export format 2, this ForceGauge reads up to 1: upgrade"),
+        (_change(format_version=3), "has export format 3, this ForceGauge reads up to 2: upgrade"),
         (lambda exported: (exported / "plan.parquet").unlink(), "is missing or not as it was exported"),
         (lambda exported: (exported / "cases.parquet").write_bytes(b"PAR1"), "is missing or not as it was exported"),
     ],

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_samples import CURVE, case, case_content, content, everything, fill, planned, provenance, record
+from store_samples import CURVE, case, case_content, content, everything, fill, planned, provenance, published, record
 from store_strategies import cases, outcomes
 
 from forcegauge.errors import Failure, NewerSchema, StoreError, StoreInUse
@@ -278,6 +278,7 @@ def test_a_failing_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest
         raise RuntimeError("on purpose")
 
     _set_version(fill(tmp_path, record("H")), SCHEMA_VERSION - 1)
+    monkeypatch.delitem(migrate.MIGRATIONS, SCHEMA_VERSION - 1)
     assert "can no longer bring to schema" in _line(StoreError, lambda: Store.writer(tmp_path))
     monkeypatch.setitem(migrate.MIGRATIONS, SCHEMA_VERSION - 1, fail)
     with pytest.raises(RuntimeError, match="on purpose"):
@@ -285,6 +286,36 @@ def test_a_failing_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setitem(migrate.MIGRATIONS, SCHEMA_VERSION - 1, lambda connection: None)
     with Store.writer(tmp_path) as store:
         assert len(store.planned()) == 1
+
+
+def _tables(store: Store) -> list[list[Any]]:
+    return [store._all(f"PRAGMA table_info({name})") for name in ("records", "published")]
+
+
+@pytest.mark.parametrize("opened", [Store.open, Store.writer])
+def test_schema_1_is_read_without_loss(tmp_path: Path, opened: Callable[[Path], Store]) -> None:
+    records = [record("H", atom_evaluations=0), record("He", TIMEOUT, atom_evaluations=0)]
+    fill(tmp_path, *records)
+    _set_version(tmp_path, 1, "ALTER TABLE records DROP COLUMN atom_evaluations", "DROP TABLE published")
+    with opened(tmp_path) as store:
+        assert sorted(map(content, store.records())) == sorted(map(content, records))
+        assert (store.published(), len(store.planned()), len(store.cases())) == ([], 2, 2)
+    with Store.writer(tmp_path) as store:
+        store.commit(record("Li"), case("Li"))
+        assert store.add_published([published()]) == 1
+        migrated = _tables(store)
+    with Store.writer(tmp_path / "new") as store:
+        assert migrated == _tables(store)
+
+
+def test_published_numbers_stay_unless_another_file_replaces_them(tmp_path: Path) -> None:
+    with Store.writer(tmp_path) as store:
+        assert store.add_published([published("F1"), published("MAE", std=float("nan"))]) == 2
+        newer = [published("F1", value=0.7, sha256="b" * 64), published("MAE", value=0.1)]
+        assert store.add_published(newer) == 0
+        assert store.add_published(newer, replace=True) == 1  # the same file says the same
+        assert [one.value for one in store.published()] == [0.7, 0.67]
+        assert np.isnan(store.published()[1].std)
 
 
 # -- file systems

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -112,6 +113,16 @@ def test_a_folder_that_cannot_be_written_to_is_read(tmp_path: Path) -> None:
     folder = fill(tmp_path / "results", record("H"), record("He"))
     assert _read_only(_count, folder) == 2
     assert sorted(path.name for path in folder.iterdir()) == ["logs", "records.sqlite", "trajectories", "writer.lock"]
+
+
+def test_a_schema_1_in_such_a_folder_is_read(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "results", record("H"), record("He"))
+    connection = sqlite3.connect(folder / "records.sqlite")
+    connection.executescript(
+        "ALTER TABLE records DROP COLUMN atom_evaluations; DROP TABLE published; PRAGMA user_version = 1"
+    )
+    connection.close()
+    assert _read_only(_count, folder) == 2
 
 
 def test_a_writer_of_such_a_folder_gets_a_line(tmp_path: Path) -> None:

@@ -65,6 +65,9 @@ def test_bands_of_two_cases_share_batches_and_an_interruption_costs_one_slice(tm
     sizes = [size for size, _ in undisturbed.calls]
     assert 2 * N_IMAGES in sizes  # both bands with their ends
     assert 2 * (N_IMAGES - 2) in sizes  # then without
+    with Store.open(tmp_path / "whole") as store:
+        evaluated = sum(record.atom_evaluations for record in store.records())
+    assert evaluated == sum(sizes) * len(CASES[0].structures[0])
 
     monkeypatch.setattr(execute_module, "SLICE_S", 0.0)  # one step per slice
     disturbed = Stops()

@@ -20,6 +20,7 @@ def test_questions_of_all_cases_travel_in_one_batch(execute, records):
     assert model.calls == [(3, frozenset({"energy"})), (9, frozenset({"energy"}))]  # the first measures the speed
     sound = CountingModel()
     for case_id, record in records().items():
+        assert record.atom_evaluations == 3 * 2
         distance = 1.2 + 0.1 * int(case_id[-1])
         start = toy_case("x", distance).structures[0]
         points = Structures.displaced(start, start.positions[None] * np.linspace(1, 1.5, 3)[:, None, None])
@@ -103,6 +104,7 @@ def test_an_interrupted_conversation_is_replayed_from_the_journal(tmp_path, reco
         model.allowed = 10
         Execution(ready, todo, store, 1, Limits(), Silent()).run()
         assert store.journal_get(todo[0].key) == {}
+        assert next(store.records()).atom_evaluations == 2  # as the seconds, those of the last attempt
     assert len(model.calls) == 3  # none of the three was asked twice
     assert len(records()) == 1
 
@@ -185,6 +187,7 @@ def test_failures_can_be_kept(execute, records):
     execute(Nan(), make_benchmark(keep))
     for record in records().values():
         assert np.isnan(record.outcome["energy"]).tolist() == [False, True]
+        assert record.atom_evaluations == 2
 
 
 def test_after_the_deadline_nothing_new_is_begun(execute, records):

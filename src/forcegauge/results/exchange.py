@@ -6,6 +6,7 @@
     provenance.parquet          model, packages, device... by digest
     protocols.parquet           settings by benchmark and hash
     plan.parquet                what the runs set out to do
+    published.parquet           numbers of others, without records
     trajectories/               copies of the trajectory files
 
 Rows are sorted, nothing depends on when or where it was written: equal stores give equal bytes. Nested values
@@ -27,17 +28,29 @@ import numpy as np
 
 from forcegauge.encoding import digest, pack, unpack
 from forcegauge.errors import BadInput
-from forcegauge.records import Array, Case, Failure, ModelIdentity, Planned, Protocol, Provenance, Raw, Record
+from forcegauge.records import (
+    Array,
+    Case,
+    Failure,
+    ModelIdentity,
+    Planned,
+    Protocol,
+    Provenance,
+    PublishedMetric,
+    Raw,
+    Record,
+)
 from forcegauge.results import columns
 from forcegauge.results.merge import Merged, absorb, copy_trajectories
-from forcegauge.results.schema import provenance_fields
+from forcegauge.results.schema import PUBLISHED_COLUMNS, provenance_fields
 from forcegauge.results.store import Store
 from forcegauge.structures import Structures
 from forcegauge.version import __version__
 
 FORMAT = "forcegauge-export"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
+PUBLISHED = "published.parquet"
 
 _PARTIAL = ".partial"  # inside the target, which may be a disk of its own
 _GROUP_ROWS, _GROUP_BYTES = 1000, 2**26  # a row group ends at either
@@ -46,7 +59,7 @@ _LENGTH = struct.Struct("<Q")
 _PLAN = ("key", "model", "benchmark", "case_id", "settings")
 _RECORD = (
     *_PLAN, "case", "provenance", "seed", "run_version", "wall_s", "peak_memory_bytes", "finished_at", "failure",
-    "message", "traceback",
+    "message", "traceback", "atom_evaluations",
 )  # fmt: skip
 _CASE = ("digest", "benchmark", "case_id", "stratum", "inputs", "inputs.arrays")
 _PROTOCOL = ("benchmark", "settings", "run_version", "fields", "fields.arrays")
@@ -54,8 +67,12 @@ _PROVENANCE = (
     "digest", "model", "weights", "options", "options.arrays", "adapter_version", "environment", "packages",
     "packages.arrays", "python", "platform", "device", "calibration_gflops", "dtype", "threads", "forcegauge",
 )  # fmt: skip
-_TYPES = {name: "int64" for name in ("run_version", "peak_memory_bytes", "adapter_version", "threads")}
-_TYPES |= {name: "float64" for name in ("wall_s", "finished_at", "calibration_gflops")}
+_INTEGERS = (
+    "run_version", "peak_memory_bytes", "adapter_version", "threads", "atom_evaluations", "n_cases", "n_missing",
+)  # fmt: skip
+_FLOATS = ("wall_s", "finished_at", "calibration_gflops", "value", "low", "high", "std")
+_TYPES = {name: "int64" for name in _INTEGERS}
+_TYPES |= {name: "float64" for name in _FLOATS}
 
 Row = dict[str, Any]
 """Values by column; under ``arrays`` those that go through :mod:`.columns`."""
@@ -107,6 +124,11 @@ def import_forcegauge(source: Path, results: Path) -> Merged:
         for row in _read_table(source / "protocols.parquet"):
             store.add_protocol(Protocol(row["benchmark"], row["settings"], _nested(row, "fields"), row["run_version"]))
         store.add_plan(Planned(**{name: row[name] for name in _PLAN}) for row in _read_table(source / "plan.parquet"))
+        if PUBLISHED in files:  # format 1 had none
+            rows = _read_table(source / PUBLISHED)
+            merged.n_published = store.add_published(
+                PublishedMetric(**{name: row[name] for name in PUBLISHED_COLUMNS}) for row in rows
+            )
         for name in files:
             if name.startswith("records/"):
                 entries = ((_row_to_record(row, provenances), row["case"]) for row in _read_table(source / name))
@@ -134,6 +156,7 @@ def _write_store(store: Store, to: Path) -> int:
     _write_table(to / "provenance.parquet", _PROVENANCE, rows)
     _write_table(to / "protocols.parquet", _PROTOCOL, (_protocol_to_row(one) for one in store.protocols()))
     _write_table(to / "plan.parquet", _PLAN, (dict(vars(one)) for one in store.planned()))
+    _write_table(to / PUBLISHED, PUBLISHED_COLUMNS, (dict(vars(one)) for one in store.published()))
     for path in sorted(path for path in store.trajectories.glob("*") if path.is_file()):
         shutil.copyfile(path, to / "trajectories" / path.name)
     return count
@@ -189,6 +212,7 @@ def _row_to_record(row: Row, provenances: dict[str, Provenance]) -> Record:
         outcome = Raw({name.removeprefix("raw."): array for name, array in row["arrays"].items()})
     else:
         outcome = Failure(row["failure"], row["message"], row["traceback"])
+    plain["atom_evaluations"] = row.get("atom_evaluations", 0)  # format 1 had none
     return Record(**plain, seed=int(row["seed"]), outcome=outcome, provenance=provenances[row["provenance"]])
 
 

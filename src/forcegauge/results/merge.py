@@ -27,6 +27,7 @@ class Merged:
         n_kept: what was there stayed.
         n_conflicts: of those, raw arrays that differ from the raw arrays that were there.
         first_conflict: key of the first of them; empty where there is none.
+        n_published: numbers of others, without records, that were not there.
     """
 
     n_new: int = 0
@@ -34,10 +35,13 @@ class Merged:
     n_kept: int = 0
     n_conflicts: int = 0
     first_conflict: str = ""
+    n_published: int = 0
 
     def describe(self, to: Path) -> str:
-        """The counts as a line, for people; a second one if there are conflicts."""
+        """The counts as a line, for people; further ones for published numbers and conflicts."""
         line = f"{to}: {self.n_new} records new, {self.n_replaced} in place of a failure, {self.n_kept} there already"
+        if self.n_published:
+            line += f"\n{self.n_published} published numbers new"
         if self.n_conflicts:
             line += (
                 f"\n{self.n_conflicts} of them have other raw arrays than those there, which were kept; the first is "
@@ -67,6 +71,7 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
             for protocol in source.protocols():
                 target.add_protocol(protocol)
             target.add_plan(source.planned())
+            merged.n_published += target.add_published(source.published())
             taken = absorb(target, source.entries(), source.case, merged)
             copy_trajectories(source.trajectories, target, taken)
     return merged

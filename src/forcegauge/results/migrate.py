@@ -13,7 +13,18 @@ from pathlib import Path
 from forcegauge.errors import NewerSchema, StoreError
 from forcegauge.results.schema import SCHEMA_VERSION
 
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
+
+def _to_2(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE records ADD COLUMN atom_evaluations INTEGER NOT NULL DEFAULT 0")
+    # written out, not taken from the present schema: a later version may change it
+    connection.execute("""CREATE TABLE published (
+        model TEXT NOT NULL, benchmark TEXT NOT NULL, metric TEXT NOT NULL, value REAL, low REAL, high REAL, std REAL,
+        unit TEXT NOT NULL, n_cases INTEGER NOT NULL, n_missing INTEGER NOT NULL, source TEXT NOT NULL,
+        sha256 TEXT NOT NULL, PRIMARY KEY (model, benchmark, metric, source)
+    )""")
+
+
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: _to_2}
 """By version, the step to the next one: it changes tables and rows, and neither begins nor ends a transaction."""
 
 

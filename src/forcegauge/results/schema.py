@@ -10,13 +10,14 @@ import math
 import sqlite3
 import zlib
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from forcegauge.encoding import pack, unpack
-from forcegauge.records import Case, Failure, ModelIdentity, Provenance, Raw, Record
+from forcegauge.records import Case, Failure, ModelIdentity, Provenance, PublishedMetric, Raw, Record
 from forcegauge.structures import Structures
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised with every change of the tables; :mod:`.migrate` then gets a step from the version before."""
 
 APPLICATION_ID = 0x46674761
@@ -41,7 +42,12 @@ CREATE TABLE records (
     settings TEXT NOT NULL, "case" TEXT NOT NULL REFERENCES cases (digest),
     provenance INTEGER NOT NULL REFERENCES provenance (id), seed TEXT NOT NULL, run_version INTEGER NOT NULL,
     wall_s REAL, peak_memory_bytes INTEGER NOT NULL, finished_at REAL NOT NULL,
-    kind TEXT, message TEXT, traceback TEXT, arrays BLOB
+    kind TEXT, message TEXT, traceback TEXT, arrays BLOB, atom_evaluations INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE published (
+    model TEXT NOT NULL, benchmark TEXT NOT NULL, metric TEXT NOT NULL, value REAL, low REAL, high REAL, std REAL,
+    unit TEXT NOT NULL, n_cases INTEGER NOT NULL, n_missing INTEGER NOT NULL, source TEXT NOT NULL,
+    sha256 TEXT NOT NULL, PRIMARY KEY (model, benchmark, metric, source)
 );
 CREATE INDEX states ON records (benchmark, model, kind, key);
 CREATE TABLE journal (
@@ -51,9 +57,12 @@ CREATE TABLE journal (
 
 COLUMNS = (
     "key", "model", "benchmark", "case_id", "settings", '"case"', "provenance", "seed", "run_version", "wall_s",
-    "peak_memory_bytes", "finished_at", "kind", "message", "traceback", "arrays",
+    "peak_memory_bytes", "finished_at", "kind", "message", "traceback", "arrays", "atom_evaluations",
 )  # fmt: skip
 """Of the table ``records``; ``kind`` is NULL for raw arrays, ``arrays`` for failures, ``wall_s`` for NaN."""
+
+PUBLISHED_COLUMNS = tuple(field.name for field in fields(PublishedMetric))
+"""Of the table ``published``; numbers are NULL for NaN."""
 
 
 def create_tables(connection: sqlite3.Connection) -> None:
@@ -100,12 +109,13 @@ def record_to_row(record: Record, case: str, provenance: int) -> tuple[Any, ...]
         int(record.peak_memory_bytes),
         float(record.finished_at),
         *end,
+        int(record.atom_evaluations),
     )
 
 
 def row_to_record(row: tuple[Any, ...], provenance: Provenance) -> Record:
     """The record of a row of :data:`COLUMNS`; its arrays are read-only."""
-    kind, message, traceback, arrays = row[12:]
+    kind, message, traceback, arrays, atom_evaluations = row[12:]
     return Record(
         key=row[0],
         model=row[1],
@@ -119,7 +129,14 @@ def row_to_record(row: tuple[Any, ...], provenance: Provenance) -> Record:
         wall_s=math.nan if row[9] is None else row[9],
         peak_memory_bytes=row[10],
         finished_at=row[11],
+        atom_evaluations=atom_evaluations,
     )
+
+
+def row_to_published(row: tuple[Any, ...]) -> PublishedMetric:
+    """The metric of a row of :data:`PUBLISHED_COLUMNS`."""
+    values: dict[str, Any] = dict(zip(PUBLISHED_COLUMNS, row, strict=True))
+    return PublishedMetric(**{name: math.nan if value is None else value for name, value in values.items()})
 
 
 def case_to_blob(case: Case) -> bytes:

@@ -18,7 +18,7 @@ from ase.data import chemical_symbols
 
 from forcegauge.encoding import digest
 from forcegauge.errors import FailureKind, StoreError
-from forcegauge.records import Case, Planned, Protocol, Provenance, Record
+from forcegauge.records import Case, Planned, Protocol, Provenance, PublishedMetric, Record
 from forcegauge.results import schema
 from forcegauge.results.connect import DATABASE, connect_reader, connect_writer, damaged, explained, file_state
 from forcegauge.results.lock import WriterLock, cannot_write
@@ -29,6 +29,14 @@ _INSERT = f"""
 INSERT INTO records ({", ".join(schema.COLUMNS)}) VALUES ({", ".join("?" * len(schema.COLUMNS))})
 ON CONFLICT (key) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in schema.COLUMNS[1:])}
 WHERE records.kind IS NOT NULL
+"""
+
+_INSERT_PUBLISHED = f"""
+INSERT INTO published ({", ".join(schema.PUBLISHED_COLUMNS)}) VALUES ({", ".join("?" * len(schema.PUBLISHED_COLUMNS))})
+ON CONFLICT DO """
+_REPLACE_PUBLISHED = f"""
+UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in schema.PUBLISHED_COLUMNS)}
+WHERE published.sha256 != excluded.sha256
 """
 
 _PROGRESS = """
@@ -172,6 +180,12 @@ class Store:
         with self._guard():
             return {key: schema.blob_to_case(name, case_id, content) for key, name, case_id, content in rows}
 
+    def published(self) -> list[PublishedMetric]:
+        """Numbers of others without records behind them, sorted by benchmark, model and metric."""
+        columns = ", ".join(schema.PUBLISHED_COLUMNS)
+        rows = self._all(f"SELECT {columns} FROM published ORDER BY benchmark, model, metric, source")
+        return [schema.row_to_published(row) for row in rows]
+
     def systems(self, benchmark: str) -> dict[str, str]:
         """By case id, the chemical system of a benchmark's cases, such as ``Cl-Na``; empty where it has no elements."""
         return {
@@ -231,6 +245,17 @@ class Store:
         rows = [(one.key, one.model, one.benchmark, one.case_id, one.settings) for one in planned]
         with self._atomic():
             self._connection.executemany("INSERT OR IGNORE INTO plan VALUES (?, ?, ?, ?, ?)", rows)
+
+    def add_published(self, metrics: Iterable[PublishedMetric], *, replace: bool = False) -> int:
+        """Keep numbers of others; how many were new or took the place of others.
+
+        Those of the same model, benchmark, metric and source stay, or yield with ``replace`` to those of another file.
+        """
+        rows = [tuple(vars(one).values()) for one in metrics]
+        with self._atomic():
+            before = self._connection.total_changes
+            self._connection.executemany(_INSERT_PUBLISHED + (_REPLACE_PUBLISHED if replace else "NOTHING"), rows)
+            return self._connection.total_changes - before
 
     def add_protocol(self, protocol: Protocol) -> None:
         """Note the settings behind a hash, unless they are there."""

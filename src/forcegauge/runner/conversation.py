@@ -102,6 +102,7 @@ class Conversation:
         self.task = task
         self.outcome: Raw | Failure | None = None
         self.wall_s = 0.0
+        self.atom_evaluations = 0
         self.peak_memory_bytes = 0
         self.fresh: list[tuple[int, str, bytes]] = []
         """Answers that must be journalled, because the conversation goes on after them."""
@@ -121,6 +122,7 @@ class Conversation:
         """Note the answer to a part; the parts of the next questions, if that was the last one waited for."""
         asked = self._asked[part.place]
         part.answer = answer
+        self.atom_evaluations += _atom_evaluations(part, answer)
         asked.seconds += seconds
         self.wall_s += seconds
         if answer.failures and not asked.question.keep_failures:
@@ -132,6 +134,7 @@ class Conversation:
     def advance(self, part: Part, state: Mapping[str, Any], seconds: float) -> None:
         """Note how far a slice has come, on disk too."""
         asked = self._asked[part.place]
+        self.atom_evaluations += _atom_evaluations(part, Finished([state]))
         part.state = state
         asked.seconds += seconds
         self.wall_s += seconds
@@ -235,6 +238,21 @@ class Conversation:
             self.outcome = Failure("bug", f"the benchmark returned {wrong[0]} as something else than a numpy array")
         else:
             self.outcome = value
+
+
+def _atom_evaluations(part: Part, answer: Answer) -> int:
+    """Atoms times evaluations that the answer took since the part's last state; what failed does not count."""
+    if part.state is None:
+        done = np.ones(len(part.structures), bool)
+        done[list(answer.failures)] = False
+        return int(part.structures.n_atoms[done].sum())
+    assert isinstance(answer, Finished)  # whoever has a state is answered with one
+    question, state = part.question, answer.states[0]
+    n_evaluations = state["n_steps"] - part.state["n_steps"] + (state["is_done"] and state["failure"] is None)
+    per_step = procedure(question.procedure).structures_per_step(question.settings)
+    n_atoms = part.structures.n_atoms
+    first = n_atoms[per_step:].sum() if n_evaluations and not part.state["n_steps"] else 0  # then all are evaluated
+    return int(n_evaluations * n_atoms[:per_step].sum() + first)
 
 
 def _are_questions(value: Any) -> bool:

@@ -226,6 +226,7 @@ class Execution:
             wall_s=conversation.wall_s,
             peak_memory_bytes=conversation.peak_memory_bytes,
             finished_at=time.time(),
+            atom_evaluations=conversation.atom_evaluations,
         )
 
     # Batches

@@ -31,6 +31,10 @@ class ElasticBand:
         """A state is a band."""
         return int(settings["n_images"])
 
+    def structures_per_step(self, settings: Mapping[str, Any]) -> int:
+        """The ends stay where they are."""
+        return int(settings["n_images"]) - 2
+
     def begin(self, structures: Structures, settings: Mapping[str, Any]) -> list[State]:
         """Nothing evaluated yet; a band whose images do not belong together has failed already."""
         count = settings["n_images"]

@@ -27,6 +27,10 @@ class Procedure(Protocol):
         """How many structures, one after the other, make one state."""
         ...
 
+    def structures_per_step(self, settings: Mapping[str, Any]) -> int:
+        """How many of these a step evaluates."""
+        ...
+
     def begin(self, structures: Structures, settings: Mapping[str, Any]) -> list[State]:
         """The states before the first step, in the order of the structures; one may have failed already."""
         ...

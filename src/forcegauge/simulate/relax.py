@@ -37,6 +37,10 @@ class Relaxation:
         """Each structure is relaxed for itself."""
         return 1
 
+    def structures_per_step(self, settings: Mapping[str, Any]) -> int:
+        """The same one."""
+        return 1
+
     def begin(self, structures: Structures, settings: Mapping[str, Any]) -> list[State]:
         """At rest, nothing evaluated yet."""
         return [_begin(structures.take(row, row + 1), settings) for row in range(len(structures))]

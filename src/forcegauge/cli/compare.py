@@ -50,7 +50,10 @@ def compare(
         except OSError as error:
             raise BadInput(f"cannot write the table to {markdown}: {error.strerror}; choose another file") from None
     shown = sorted(rows, key=lambda row: ("worse", "better", "undecided").index(row.verdict))
-    print_rows([asdict(row) for row in shown], as_json=as_json, title=f"{candidate} against {baseline}")
+    first = ("verdict", "benchmark", "metric")
+    fields = [asdict(row) for row in shown]
+    ordered = [{name: one[name] for name in (*first, *(key for key in one if key not in first))} for one in fields]
+    print_rows(ordered, as_json=as_json, title=f"{candidate} against {baseline}")
     worse = [f"{row.benchmark} {row.metric}" for row in rows if row.verdict == "worse"]
     if worse:
         typer.echo(f"{candidate} is worse than {baseline} in {', '.join(worse)}", err=True)

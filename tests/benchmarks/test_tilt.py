@@ -126,9 +126,16 @@ def test_a_broken_model_is_caught_by_its_metric(ask, spoil, caught):
     assert broken > (metric.bad if caught != "frequency-mismatch" else 5 * sound)
 
 
-@pytest.mark.parametrize("rest", [3.5, 5.0])
-def test_a_tilt_that_is_never_or_always_soft_has_no_critical_lattice_constant(ask, rest):
-    assert np.isnan(scored(ask, answering(springs(rest)))["critical_lattice_constant"])
+@pytest.mark.parametrize(("rest", "end"), [(3.65, 3.7), (4.3, 4.2)])
+def test_a_tilt_that_is_never_or_always_soft_counts_as_the_end_of_the_scan(ask, rest, end):
+    assert scored(ask, answering(springs(rest)))["critical_lattice_constant"] == pytest.approx(end)
+
+
+def test_the_ends_of_every_preset_are_bad_values_of_the_critical_lattice_constant():
+    metric = next(metric for metric in BENCHMARK.metrics["default"] if metric.key == "critical-lattice-constant")
+    for name in BENCHMARK.presets:
+        scales = BENCHMARK.presets[name].scales
+        assert all(metric.distance(4.0 * scale) >= metric.distance(metric.bad) for scale in (scales[0], scales[-1]))
 
 
 def test_what_fails_is_stored_with_its_reason_and_scores_nothing(ask):

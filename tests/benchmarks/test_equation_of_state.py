@@ -6,6 +6,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from forcegauge.benchmarks.properties.equation_of_state import BENCHMARK, EquationOfStateSettings, references
+from forcegauge.benchmarks.properties.equation_of_state_scores import WITHOUT_FIT
 from forcegauge.datasets import acwf
 from forcegauge.errors import BadInput, Failure
 from forcegauge.metrics.equation_of_state import REFUSALS, EquationOfState
@@ -146,6 +147,15 @@ def test_the_reference_itself_scores_nothing(solid_scores):
         pytest.approx([0.0] * 5, abs=1e-6)
     )
     assert np.isnan(scores["tortuosity"])
+
+
+def test_a_reference_crystal_without_a_fit_counts_as_far(solid_scores):
+    scores = solid_scores(curve_of(acwf.facts()[SOLID], volume=1.2))
+    assert (scores["reference_sound_fit"], scores["reference_no_minimum"]) == (0.0, 1.0)
+    for metric in METRICS.values():
+        if metric.score in WITHOUT_FIT:
+            assert metric.distance(scores[metric.score]) > metric.distance(metric.bad)
+    assert np.isnan(scores["bulk_modulus_bias"])
 
 
 KINK = 0.3

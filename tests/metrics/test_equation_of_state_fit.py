@@ -78,6 +78,12 @@ def test_one_unconverged_point_refuses_the_fit():
     assert fit_birch_murnaghan(VOLUME, np.zeros(9)).refusal == "no_minimum"
 
 
+def test_energies_that_fall_to_an_end_have_no_minimum_however_poor_the_fit():
+    energy = np.array([0.0, 3.0, 3.2, 2.0, 1.9, 1.0, 0.8, 0.9, 1.2])
+    assert fit_birch_murnaghan(VOLUME, energy).refusal == "no_minimum"
+    assert fit_birch_murnaghan(VOLUME, np.array([1.5, *energy[1:]])).refusal == "bad_residual"
+
+
 @pytest.mark.parametrize(("jump", "is_refused"), [(0.0002, False), (0.03, True)])
 def test_a_jump_counts_by_its_size_beside_the_spread(jump, is_refused):
     energy = ALUMINIUM(VOLUME) + jump * (VOLUME > 17)

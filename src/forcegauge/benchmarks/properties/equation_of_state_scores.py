@@ -21,6 +21,15 @@ from forcegauge.units import EV_PER_A3_IN_GPA
 
 ENERGY_FLOOR_EV_PER_ATOM = 1e-5
 """Smaller energy steps have no sign: one unit of float32 rounding on a flat tail is 2e-6 eV and more."""
+WITHOUT_FIT = {
+    "nu": 6.0,
+    "epsilon": 2.0,
+    "volume_error": 6.0,
+    "bulk_modulus_error": 100.0,
+    "derivative_error": 4.0,
+}
+"""What a reference crystal without a sound fit counts as: a volume at the edge of the scan, which is 6 % away, and no
+stiffness. The bias of the bulk modulus has no worst sign and is of the sound fits alone."""
 _NAN = float("nan")
 
 
@@ -61,9 +70,15 @@ def _fixed(case_id: str, raw: Raw, references: References) -> dict[str, float]:
         raise BadInput(f"no all-electron values of {case_id} on this machine: 'forcegauge data fetch acwf' gets them")
     return {
         **{f"reference_{name}": value for name, value in refusal_scores(fit).items()},
-        **reference_scores(fit.curve, _reference(references[case_id])),
+        **_distances(fit, _reference(references[case_id])),
         **_parameters(fit.curve, float(raw["n_atoms"])),
     }
+
+
+def _distances(fit: Fit, reference: EquationOfState) -> dict[str, float]:
+    """From the reference; a curve without a sound fit counts as far, or who fits the easy crystals only would win."""
+    scores = reference_scores(fit.curve, reference)
+    return scores if fit.curve else {**scores, **WITHOUT_FIT}
 
 
 def _reference(values: Mapping[str, float]) -> EquationOfState:

@@ -6,15 +6,15 @@ the derivative of the energy shows.
 
 Source: stress against strain with relaxed ions, as the Materials Project does it (de Jong et al. 2015,
 doi:10.1038/sdata.2015.9), with tighter tolerances and with the symmetry of the crystal. Moduli of 3,953 binary
-compounds from there, as MatCalc's benchmark collects them; for built-in crystals a small table of PBE and, for some
-elements, measured constants, each with its source.
+compounds from there, as MatCalc's benchmark collects them; for built-in crystals a small table, PBE for
+compounds and measured for elements, with its sources.
 
 Cases: built-in crystals by name, such as ``MgO-rocksalt`` (presets smoke and quick), binary compounds by their id in
 the Materials Project, such as ``mp-1265`` (preset full), or a user's own, which have no reference.
 
 Strains: Lagrangian ones, answered by second Piola-Kirchhoff stresses, so that a residual stress does no harm; its
 value at zero strain drops out of the central differences. They are ±0.5 % and ±1 %, as in the reference. Measured on
-the 42 built-in crystals: with SevenNet-0 slopes at 0.25 % and 0.5 % differ by 0.06 % (median), so rounding does no
+the built-in crystals: with SevenNet-0 slopes at 0.25 % and 0.5 % differ by 0.06 % (median), so rounding does no
 harm, and those at 0.5 % and 1 % by 0.2 %, so the response is still linear. CHGNet's differ by 5 % at any of these
 sizes: its energy is that uneven, which the disagreement of both strains reports.
 
@@ -23,8 +23,8 @@ Cost: one relaxation of the cell, then the ions of 9 (cubic) to 25 (triclinic) s
 A perfect model scores: no error of the moduli, a ratio of 1 to PBE, every crystal stable, strained copies that agree
 with each other, with the crystal's symmetry, and with the energy.
 
-Known weaknesses: the reference of some built-in elements is a measurement near room temperature, often 5 to 10 % off
-what PBE gives at rest. References at PBE do not suit a model of another functional. Magnetic order is left to the
+Known weaknesses: the reference of built-in elements is a measurement near room temperature, often 5 to 10 % off what
+PBE gives at rest. References at PBE do not suit a model of another functional. Magnetic order is left to the
 model. The Materials Project's tensors were made with looser tolerances; a few per cent of any error are theirs.
 """
 

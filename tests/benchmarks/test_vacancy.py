@@ -273,8 +273,9 @@ GOOD = [0.0, 0.2, 0.5, 0.7, 0.5, 0.2, 0.0]
         ([0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 0.0, 1.0),
         ([0.0, -0.2, -0.5, -0.7, -0.5, -0.2, 0.0], 0.0, np.nan),
         ([0.0, 0.5, 0.7, 0.4, 0.7, 0.5, 0.0], 1.0, 0.0),
+        ([0.0, 0.5, 0.7, -0.1, 0.7, 0.5, 0.0], 0.0, 0.0),
     ],
-    ids=["good", "ends differ", "ends differ little", "no saddle", "a well", "two maxima"],
+    ids=["good", "ends differ", "ends differ little", "no saddle", "a well", "two maxima", "deeper between"],
 )
 def test_hops_are_judged_by_their_path(energy, sound, asymmetry):
     scores = scored(made([energy]), "Cu-fcc")

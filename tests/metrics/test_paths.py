@@ -73,4 +73,4 @@ def test_a_path_without_a_hill_has_no_score():
     assert barrier(falling) == 0.0
     assert n_maxima(falling, 0.01) == 0
     assert np.isnan([barrier_asymmetry(falling), path_asymmetry(EVEN, falling, -np.ones(7), 0.0)]).all()
-    assert np.isnan(work_mismatch(EVEN, falling, -np.ones(7)))
+    assert np.isnan(work_mismatch(EVEN, np.ones(7), np.zeros(7)))

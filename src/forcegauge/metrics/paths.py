@@ -57,15 +57,15 @@ def barrier_asymmetry(energy: ArrayLike) -> float:
 
 
 def work_mismatch(distance: ArrayLike, energy: ArrayLike, slope: ArrayLike) -> float:
-    """Largest difference, over the points, of the energy and the work of the forces up to there, over the barrier.
+    """Largest difference, over the points, of the energy and the work up to there, over the span of the energy.
 
     The slopes are joined by a cubic spline, whose integral is the work; on a sine of 13 points this errs by 0.1 %.
-    NaN without a barrier.
+    NaN for a flat path.
     """
     distance, path = np.asarray(distance, dtype=np.float64), np.asarray(energy, dtype=np.float64)
     work = CubicSpline(distance, np.asarray(slope, dtype=np.float64)).antiderivative()(distance)
-    height = barrier(path)
-    return float(np.abs(path - path[0] - work).max() / height) if height > 0 else float("nan")
+    span = float(np.ptp(path))
+    return float(np.abs(path - path[0] - work).max() / span) if span > 0 else float("nan")
 
 
 def n_maxima(energy: ArrayLike, depth: float) -> int:

@@ -16,8 +16,8 @@ from forcegauge.records import Raw
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-_SYMBOLS = {"fcc": "circle-open", "hcp": "diamond-open", "nearest": "circle-open", "in-plane": "diamond-open",
-            "out-of-plane": "triangle-up-open"}  # fmt: skip
+_SYMBOLS = {"fcc": "circle", "hcp": "diamond", "nearest": "circle", "in-plane": "diamond",
+            "out-of-plane": "triangle-up"}  # fmt: skip
 _FARTHEST = 1.6
 """Times the largest published energy; farther off is not shown at first, or one absurd model would hide the others."""
 _PANELS = (
@@ -55,12 +55,14 @@ def _marks(analysis: Analysis, model: str, number: int, kind: str, *, in_legend:
     import plotly.graph_objects as go
 
     points = list(_points(analysis, model, kind))
+    # Filled marks tell models apart that share a colour because there are more models than colours.
+    symbol = _SYMBOLS[kind] + ("-open" if number // len(COLOURS) % 2 == 0 else "")
     return go.Scatter(
         x=[x for _, x, _ in points],
         y=[y for _, _, y in points],
         text=[case_id for case_id, _, _ in points],
         mode="markers",
-        marker={"size": 9, "symbol": _SYMBOLS[kind], "color": COLOURS[number % len(COLOURS)], "line": {"width": 2}},
+        marker={"size": 9, "symbol": symbol, "color": COLOURS[number % len(COLOURS)], "line": {"width": 2}},
         name=model,
         legendgroup=model,
         showlegend=in_legend,

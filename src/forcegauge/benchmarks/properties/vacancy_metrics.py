@@ -101,7 +101,7 @@ METRICS = (
         score="work_mismatch",
         aggregate="mean",
         description="Largest difference along the path of the energy and of the work done against the forces, over the "
-        "barrier. Mean over all hops whose band converged.",
+        "span of the energy. Mean over all hops whose band converged.",
     ),
     Metric(
         key="vacancy-sound-hops",
@@ -115,8 +115,9 @@ METRICS = (
         "easy ones.",
         score="sound_hops",
         aggregate="mean",
-        description="Share of the hops with a converged band, an image above both ends, and ends that differ by less "
-        "than a fifth of the barrier. Crystals without an answer are in the coverage.",
+        description="Share of the hops with a converged band, an image above both ends, ends that differ by less than "
+        "a fifth of the barrier, and nothing deeper between them by a tenth of it. Crystals without an answer "
+        "are in the coverage.",
     ),
 )
 

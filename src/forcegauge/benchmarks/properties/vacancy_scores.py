@@ -17,13 +17,15 @@ from forcegauge.records import Raw
 _UNEQUAL_ENDS = 0.2
 """Of the barrier: from here on it is no barrier of a hop between two equal holes."""
 _NO_BARRIER_EV = 0.001
+_DEEPER = 0.1
+"""Of the barrier: a path that falls so far below both ends has its hole at rest elsewhere."""
 _VALLEY = 0.05
 """Of the barrier: a shallower valley between two maxima is none."""
 _PUBLISHED_LIMIT = 10.0
 """Times the published barrier; MLIP Arena takes higher paths for missing."""
 
 _FAILED = {0: "", 1: "not converged", 2: "exploded", 3: "not finite"}
-_JUDGED = ("no saddle", "ends differ")
+_JUDGED = ("no saddle", "ends differ", "deeper between")
 """Why a hop is refused whose band converged."""
 
 Hop = Mapping[str, Any]
@@ -69,6 +71,8 @@ def _hop(raw: Raw, row: int) -> Hop:
         refusal = _JUDGED[0]
     elif unevenness > _UNEQUAL_ENDS:
         refusal = _JUDGED[1]
+    elif path[1].min() < min(energy[0], energy[-1]) - max(_DEEPER * height, _NO_BARRIER_EV):
+        refusal = _JUDGED[2]
     return {
         "path": path,
         "refusal": refusal,

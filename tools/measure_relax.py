@@ -1,12 +1,12 @@
 """Seconds to relax crystals with free cell: ours against ASE's loop over the package's own calculator.
 
-    FORCEGAUGE_MIRROR=DIR python tools/measure_relax.py [PARTS] [MODEL] [N_CRYSTALS] [OPTIMISER]
+    FORCEGAUGE_MIRROR=DIR python tools/measure_relax.py [PARTS] [MODEL] [N_CRYSTALS] [OPTIMISER] [LOOP_THREADS]
 
 Crystals of the data set wbm-1000, evenly chosen, are dealt out to so many parts; for each part the three ways follow
-one another: ASE (FrechetCellFilter, one crystal after the other, all cores), ``load_model(...).relax`` (one worker, all
-cores), and a run of a benchmark that asks for one relaxation per case (a worker per core). Loading the model is in none
-of them. Optimiser, tolerance and largest number of steps are the same. Energies must agree within 1e-4 eV/atom and
-cells within 1e-3 of their lengths.
+one another: ASE (FrechetCellFilter, one crystal after the other, all cores or so many threads),
+``load_model(...).relax`` (one worker, all cores), and a run of a benchmark that asks for one relaxation per case (a
+worker per core). Loading the model is in none of them. Optimiser, tolerance and largest number of steps are the same.
+Energies must agree within 1e-4 eV/atom and cells within 1e-3 of their lengths. On a busy machine look at the CPU time.
 """
 
 from __future__ import annotations
@@ -82,14 +82,14 @@ def serve(model: str, optimiser: str) -> None:
 class Loop:
     """The process in the model's environment."""
 
-    def __init__(self, model: str, optimiser: str) -> None:
+    def __init__(self, model: str, optimiser: str, threads: int) -> None:
         from forcegauge.models import environments, registry
 
         place = environments.ensure(registry.get(model).environment)
         path = os.pathsep.join([str(environments.source_copy()), str(Path(__file__).parent)])
         self._process = subprocess.Popen(
             [str(place.python), __file__, "serve", model, optimiser],
-            env={**os.environ, "PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": str(CORES)},
+            env={**os.environ, "PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": str(threads)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -240,7 +240,7 @@ def report(ways: list[Way], lengths: np.ndarray) -> None:
             )
 
 
-def measure(parts: int, model: str, n_crystals: int, optimiser: str) -> None:
+def measure(parts: int, model: str, n_crystals: int, optimiser: str, loop_threads: int) -> None:
     """Print what the three ways need."""
     from forcegauge.datasets import registry
 
@@ -251,7 +251,7 @@ def measure(parts: int, model: str, n_crystals: int, optimiser: str) -> None:
     with tempfile.TemporaryDirectory() as logs:
         names = ("ASE's loop", "load_model().relax", f"run, {CORES} workers")
         held = [
-            (Way(names[0]), Loop(model, optimiser)),
+            (Way(names[0]), Loop(model, optimiser, loop_threads)),
             (Way(names[1]), Together(model, optimiser)),
             (Way(names[2]), Run(model, optimiser, Path(logs))),
         ]
@@ -282,4 +282,10 @@ if __name__ == "__main__":
         chosen_optimiser = given.get(3, "fire")
         if chosen_optimiser not in OPTIMISERS:
             raise SystemExit(f"optimiser {chosen_optimiser}: one of {', '.join(OPTIMISERS)}")
-        measure(int(given.get(0, 2)), given.get(1, "chgnet"), int(given.get(2, 100)), chosen_optimiser)
+        measure(
+            int(given.get(0, 2)),
+            given.get(1, "chgnet"),
+            int(given.get(2, 100)),
+            chosen_optimiser,
+            int(given.get(4, CORES)),
+        )

@@ -117,8 +117,13 @@ class ModelIdentity:
         return digest([self.weights, dict(self.options), self.adapter_version, self.environment])
 
     @property
+    def source(self) -> str:
+        """Who published its results and where; empty for a potential that was run."""
+        return self.weights.removeprefix(PUBLISHED) if self.is_published else ""
+
+    @property
     def is_published(self) -> bool:
-        """Whether its results were taken from what others have published; ``weights`` then name the source."""
+        """Whether its results were taken from what others have published."""
         return not self.environment and self.weights.startswith(PUBLISHED)
 
 

@@ -41,7 +41,7 @@ from forcegauge.records import (
     Record,
 )
 from forcegauge.results import columns
-from forcegauge.results.merge import Merged, absorb, copy_trajectories
+from forcegauge.results.merge import Merged, absorb, add_published, copy_trajectories
 from forcegauge.results.schema import PUBLISHED_COLUMNS, provenance_fields
 from forcegauge.results.store import Store
 from forcegauge.structures import Structures
@@ -126,9 +126,8 @@ def import_forcegauge(source: Path, results: Path) -> Merged:
         store.add_plan(Planned(**{name: row[name] for name in _PLAN}) for row in _read_table(source / "plan.parquet"))
         if PUBLISHED in files:  # format 1 had none
             rows = _read_table(source / PUBLISHED)
-            merged.n_published = store.add_published(
-                PublishedMetric(**{name: row[name] for name in PUBLISHED_COLUMNS}) for row in rows
-            )
+            numbers = [PublishedMetric(**{name: row[name] for name in PUBLISHED_COLUMNS}) for row in rows]
+            add_published(store, numbers, merged)
         for name in files:
             if name.startswith("records/"):
                 entries = ((_row_to_record(row, provenances), row["case"]) for row in _read_table(source / name))

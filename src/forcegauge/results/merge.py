@@ -11,7 +11,7 @@ from pathlib import Path
 
 from forcegauge.encoding import pack
 from forcegauge.errors import BadInput
-from forcegauge.records import Case, Raw, Record
+from forcegauge.records import Case, PublishedMetric, Raw, Record
 from forcegauge.results.store import Store
 
 _BATCH = 500  # commits per transaction
@@ -27,7 +27,8 @@ class Merged:
         n_kept: what was there stayed.
         n_conflicts: of those, raw arrays that differ from the raw arrays that were there.
         first_conflict: key of the first of them; empty where there is none.
-        n_published: numbers of others, without records, that were not there.
+        n_published: numbers of others, without records, that were not there or not from that file.
+        n_published_kept: those that stayed.
     """
 
     n_new: int = 0
@@ -36,12 +37,15 @@ class Merged:
     n_conflicts: int = 0
     first_conflict: str = ""
     n_published: int = 0
+    n_published_kept: int = 0
 
     def describe(self, to: Path) -> str:
         """The counts as a line, for people; further ones for published numbers and conflicts."""
-        line = f"{to}: {self.n_new} records new, {self.n_replaced} in place of a failure, {self.n_kept} there already"
-        if self.n_published:
-            line += f"\n{self.n_published} published numbers new"
+        records = f"{self.n_new} records new, {self.n_replaced} in place of a failure, {self.n_kept} there already"
+        numbers = f"{self.n_published} published numbers new, {self.n_published_kept} there already"
+        has_numbers = self.n_published + self.n_published_kept > 0
+        has_records = self.n_new + self.n_replaced + self.n_kept > 0 or not has_numbers
+        line = "\n".join(f"{to}: {text}" for text in [records] * has_records + [numbers] * has_numbers)
         if self.n_conflicts:
             line += (
                 f"\n{self.n_conflicts} of them have other raw arrays than those there, which were kept; the first is "
@@ -71,7 +75,7 @@ def merge(sources: Sequence[Path], to: Path) -> Merged:
             for protocol in source.protocols():
                 target.add_protocol(protocol)
             target.add_plan(source.planned())
-            merged.n_published += target.add_published(source.published())
+            add_published(target, source.published(), merged)
             taken = absorb(target, source.entries(), source.case, merged)
             copy_trajectories(source.trajectories, target, taken)
     return merged
@@ -104,6 +108,13 @@ def absorb(
                 merged.n_replaced += known is not None
                 taken.add(record.key)
     return taken
+
+
+def add_published(target: Store, metrics: Sequence[PublishedMetric], merged: Merged, *, replace: bool = False) -> None:
+    """Keep numbers of others in a store, see :meth:`Store.add_published`; the counts are added to ``merged``."""
+    new = target.add_published(metrics, replace=replace)
+    merged.n_published += new
+    merged.n_published_kept += len(metrics) - new
 
 
 def copy_trajectories(folder: Path, target: Store, keys: set[str]) -> None:

@@ -135,8 +135,10 @@ def row_to_record(row: tuple[Any, ...], provenance: Provenance) -> Record:
 
 def row_to_published(row: tuple[Any, ...]) -> PublishedMetric:
     """The metric of a row of :data:`PUBLISHED_COLUMNS`."""
-    values: dict[str, Any] = dict(zip(PUBLISHED_COLUMNS, row, strict=True))
-    return PublishedMetric(**{name: math.nan if value is None else value for name, value in values.items()})
+    values: dict[str, Any] = {
+        name: math.nan if value is None else value for name, value in zip(PUBLISHED_COLUMNS, row, strict=True)
+    }
+    return PublishedMetric(**values)
 
 
 def case_to_blob(case: Case) -> bytes:

@@ -114,6 +114,12 @@ class BenchmarkResult:
                     seen.append(record.provenance)
         return found
 
+    @property
+    def published(self) -> dict[str, str]:
+        """By model that others have run, where its results were published."""
+        first = {model: found[0].model for model, found in self.provenances.items()}
+        return {model: identity.source for model, identity in first.items() if identity.is_published}
+
     def value(self, model: str, metric: str) -> MetricValue | None:
         """One metric of one model; None where the model has no record."""
         return next((value for value in self.values if (value.model, value.metric) == (model, metric)), None)

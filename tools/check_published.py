@@ -64,13 +64,15 @@ def _compare_volumes(processed: Path, table: str) -> Comparison:
                 "volume": np.array(row["eos"]["volumes"]),
                 "energy": np.array(row["eos"]["energies"]),
                 "n_atoms": np.array(1),
+                "is_fixed": np.array(False),
             }
         )
         for row in curves
     }
     published = parquet.read_table(processed).to_pylist()
     present = {row["structure"]: row for row in published if not row["missing"]}
-    return _compare("energy-volume", outcomes, present, table, n_missing=len(published) - len(present))
+    benchmark = {"ev": "energy-volume", "eos_bulk": "equation-of-state"}[processed.parent.name]
+    return _compare(benchmark, outcomes, present, table, n_missing=len(published) - len(present))
 
 
 def _compare_diatomics(rows: Iterable[Mapping[str, Any]], table: str) -> Comparison:

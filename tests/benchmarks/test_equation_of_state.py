@@ -1,3 +1,4 @@
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -312,3 +313,16 @@ def test_reference_crystals_are_measured_beside_any_set_of_relaxed_ones(tmp_path
     assert scores["Cu-fcc"]["sound_fit"] == 1.0
     assert np.isnan(scores["Cu-fcc"]["reference_sound_fit"])
     assert scores[SOLID]["reference_sound_fit"] in (0.0, 1.0)
+
+
+@pytest.mark.real_model
+@pytest.mark.skipif("FORCEGAUGE_TEST_REAL_MODELS" not in os.environ, reason="set FORCEGAUGE_TEST_REAL_MODELS=1")
+def test_chgnet_meets_the_volumes_of_the_reference(tmp_path):
+    import forcegauge
+
+    forcegauge.run("chgnet", benchmarks="equation-of-state", preset="smoke", results=tmp_path / "r", progress=False)
+    (result,) = forcegauge.analyse(tmp_path / "r")
+    scores = result.analysis.scores["chgnet"]
+    assert all(scores[name]["volume_error"] < 0.5 for name in ("Al-X/FCC", "Si-X/Diamond", "Mg-XO"))
+    assert scores["Cu-fcc"]["volume_per_atom"] == pytest.approx(11.95, rel=0.03)  # PBE, Bosoni et al. 2024
+    assert all(one["sound_fit"] == 1.0 for name, one in scores.items() if BENCHMARK.collection(name))

@@ -138,7 +138,8 @@ def nu(one: EquationOfState, other: EquationOfState) -> float:
 
     100 times the length of the vector of relative differences of V0, B0 and B0', each to the mean of both, with
     weights 1, 1/20 and 1/400: E. Bosoni et al., Nat. Rev. Phys. 6, 45 (2024), doi:10.1038/s42254-023-00655-3. 0.1 is
-    called excellent there and 0.33 good, among codes that solve the same equations.
+    called excellent there and 0.33 good, among codes that solve the same equations. It has no bound: a negative B0'
+    that nearly cancels the other's makes it as large as one likes.
     """
     pairs = (
         (one.volume, other.volume, 1.0),

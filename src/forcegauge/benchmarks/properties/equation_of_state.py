@@ -18,8 +18,8 @@ for every model alike: elements with moments or open f shells, because the refer
 oxides of Co, Cr, Fe, Mn, Mo, Ni, V and W, which the Materials Project describes with PBE+U. So a model with +U and one
 without are asked the same crystals, and for these their theory is that of the reference.
 
-Cost: some 23 relaxations per relaxed crystal, most of a few steps; seven energies per reference crystal. About two
-minutes on a laptop at the quick preset, hours at the full one.
+Cost: 22 relaxations per relaxed crystal, most of a few steps; seven energies per reference crystal. A minute or two
+on a laptop at the quick preset, about an hour at the full one.
 
 A perfect model scores: one flip of the derivative, tortuosity 1, Spearman -1 for the energy under compression, +1 for
 its derivative, +1 under tension, a sound fit of every crystal; zero for nu, epsilon and all errors if it was trained
@@ -83,6 +83,10 @@ REFERENCE_STRAIN, REFERENCE_POINTS = 0.06, 7
 @dataclass(frozen=True)
 class EquationOfStateSettings(Settings):
     """How crystals are relaxed and scanned, and which.
+
+    L-BFGS brought 17 of 17 WBM crystals with CHGNet to the energies that FIRE finds, within 0.3 meV/atom, in half the
+    steps: down to 0.02 eV/Å for less than FIRE needs down to 0.05, where some relaxations end before a slope that
+    leads to another structure.
 
     Args:
         max_strain: largest change of the volume, as a fraction, both ways.

@@ -151,7 +151,8 @@ def _zeros(sheets: Iterable[Sheet]) -> str:
     groups: dict[str, list[str]] = {}
     for sheet in sheets:
         line = sheet.lines["energy-reference"]
-        said = line.note if line.verdict in (OK, FAILS) else f"{line.verdict}: {line.note.removeprefix('unsupported_element: ')}"
+        reason = line.note.removeprefix("unsupported_element: ")
+        said = line.note if line.verdict in (OK, FAILS) else f"{line.verdict}: {reason}"
         groups.setdefault(said, []).append(f"`{sheet.model}`")
     return "\n".join(f"- {said[0].upper()}{said[1:]}: {', '.join(models)}." for said, models in groups.items())
 

@@ -26,8 +26,14 @@ BENCHMARKS: Entries[Benchmark] = Entries(
 SUITES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "smoke": (("diatomics", "smoke"), ("energy-volume", "smoke")),
     "quick": (("diatomics", "quick"), ("energy-volume", "quick")),
-    "arena": (("diatomics", "full"), ("energy-volume", "full"), ("equation-of-state", "full")),
-    "full": (("conformance", "full"), ("diatomics", "full"), ("energy-volume", "full"), ("equation-of-state", "full")),
+    "arena": (("diatomics", "full"), ("energy-volume", "full"), ("equation-of-state", "full"), ("vacancy", "full")),
+    "full": (
+        ("conformance", "full"),
+        ("diatomics", "full"),
+        ("energy-volume", "full"),
+        ("equation-of-state", "full"),
+        ("vacancy", "full"),
+    ),
 }
 """Pairs of benchmark and preset by suite; ``smoke`` and ``quick`` need no download."""
 

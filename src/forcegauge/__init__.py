@@ -1,7 +1,7 @@
 """ForceGauge measures machine-learning force fields: by the physics they must obey, with an interval on every number.
 
-``forcegauge.run``, ``analyse``, ``rank``, ``compare`` and ``report`` do what the commands of these names do, ``load_model`` gives
-any model as an ASE calculator. Nothing heavy is imported until one of them is used.
+``forcegauge.run``, ``analyse``, ``rank``, ``compare`` and ``report`` do what the commands of these names do,
+``load_model`` gives any model as an ASE calculator. Nothing heavy is imported until one of them is used.
 """
 
 from importlib import import_module

@@ -322,5 +322,8 @@ def test_the_small_table_says_what_the_dataset_says(shared, monkeypatch):
         )
     physical = sum(name in Published() for name in crystals)
     assert physical == 3927
-    cases = BENCHMARK.cases(BENCHMARK.presets["full"])
-    assert len({case.id for case in cases}) == BENCHMARK.presets["full"].n_crystals
+    full = BENCHMARK.presets["full"]
+    cases = BENCHMARK.cases(full)
+    assert len({case.id for case in cases}) == full.n_crystals
+    assert max(len(case.structures[0]) for case in cases) <= full.max_atoms
+    assert np.mean([len(atoms) <= full.max_atoms for atoms in crystals.values()]) > 0.94

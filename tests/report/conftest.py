@@ -1,17 +1,20 @@
 """A results folder without a model: Morse curves with noise for every element, parabolas for crystals, failures."""
 
+import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+from ase.build import bulk
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from forcegauge.benchmarks import registry
 from forcegauge.benchmarks.base import Benchmark, Curve, Explorer, Settings, selection
 from forcegauge.errors import Failure
-from forcegauge.records import Case, Metric, ModelIdentity, Planned, Protocol, Provenance, Raw, Record
+from forcegauge.records import PUBLISHED, Case, Metric, ModelIdentity, Planned, Protocol, Provenance, Raw, Record
 from forcegauge.results.store import Store
 from forcegauge.structures import Structures
 
@@ -120,15 +123,32 @@ class MemoryStore:
         return self._planned
 
     def systems(self, benchmark):
-        return {}
+        cases = self.cases(benchmark).values()
+        return {case.id: "-".join(sorted(chemical_symbols[z] for z in case.elements)) for case in cases}
 
     def cases(self, benchmark):
-        return {}
+        asked = {record.case_id: make_case(record) for record in self._records if record.benchmark == benchmark}
+        return {case.digest(): case for case in asked.values()}
 
 
-def make_record(model, benchmark, case, outcome, wall_s=0.02):
+SALTS = ("NaCl", "LiF", "MgO", "FeO", "LiCl", "NaF")
+
+
+def make_case(record):
+    """An element without a structure, or one of six salts."""
+    if record.benchmark == "diatomics":
+        return Case(
+            "diatomics", record.case_id, Structures.empty(), elements=frozenset([atomic_numbers[record.case_id]])
+        )
+    crystal = bulk(SALTS[int(record.case_id.rpartition("-")[2]) % len(SALTS)], "rocksalt", 5.0)
+    structures = Structures.from_atoms([crystal, crystal])
+    return Case(record.benchmark, record.case_id, structures, elements=frozenset(crystal.numbers.tolist()))
+
+
+def make_record(model, benchmark, case, outcome, wall_s=0.02, source=""):
+    weights = f"{PUBLISHED}{source}" if source else f"{abs(hash(model)):064x}"[-64:]
     provenance = Provenance(
-        model=ModelIdentity(model, f"{abs(hash(model)):064x}"[-64:], {"dtype": "float32"}, 1, "9f" * 16),
+        model=ModelIdentity(model, weights, {"dtype": "float32"}, 1, "" if source else "9f" * 16),
         packages={"torch": "2.13.0", "ase": "3.26.0", "numpy": "2.4.6", "chgnet": "0.4.2"},
         python="3.11.9",
         platform="Linux x86_64",
@@ -151,6 +171,7 @@ def make_record(model, benchmark, case, outcome, wall_s=0.02):
         wall_s=wall_s,
         peak_memory_bytes=700 * 2**20,
         finished_at=1_790_000_000.0,
+        atom_evaluations=240,
     )
 
 
@@ -194,7 +215,7 @@ def write_store(memory, folder):
             store.add_protocol(protocol)
         store.add_plan(memory.planned())
         for record in memory.records():
-            store.commit(record, Case(record.benchmark, record.case_id, Structures.empty()))
+            store.commit(record, make_case(record))
     return folder
 
 
@@ -213,3 +234,44 @@ def synthetic(monkeypatch):
     monkeypatch.setattr(registry, "get", {"diatomics": SCAN, "energy-volume": CRYSTALS}.__getitem__)
     monkeypatch.setattr(time, "time", lambda: 1_790_003_600.0)
     return make_store
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("neither chromium nor google-chrome is on the path")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser, path, **options):
+    """The report in a page; no request but for itself and nothing on the console may come of it."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+    page, complaints, requests = context.new_page(), [], []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    for part in page.locator(".explorer, .figures").all():
+        part.scroll_into_view_if_needed()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.panels:not([hidden]) .plot, .panels:not([hidden]), .figures .plot')]"
+        ".every(one => one.matches('.js-plotly-plot') || one.querySelector('.js-plotly-plot'))"
+    )
+    yield page
+    context.close()
+    assert complaints == []
+    assert [url for url in requests if not url.startswith("data:") and url != path.as_uri()] == []
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a report, see :func:`opened`."""
+    return lambda path, **options: opened(browser, path, **options)

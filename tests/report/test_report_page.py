@@ -1,17 +1,13 @@
-import base64
 import dataclasses
 import json
 import os
-import re
 from html.parser import HTMLParser
 
-import numpy as np
 import plotly.graph_objects as go
 import pytest
 
 from forcegauge.benchmarks import registry
 from forcegauge.errors import BadInput
-from forcegauge.records import Raw
 from forcegauge.report import figures, tables, write_report
 from forcegauge.scoring import analyse
 
@@ -42,13 +38,10 @@ def page(synthetic, tmp_path):
     return Tags(path.read_text())
 
 
-def floats(text):
-    return np.frombuffer(base64.b64decode(text), "<f4")
-
-
 def test_nothing_is_fetched(page):
     links = [attributes.get(name, "") for _, attributes in page.tags for name in ("src", "href", "srcset", "action")]
-    assert [link for link in links if link and not link.startswith(("#", "data:,"))] == []
+    kept = ("#", "data:,", "https://doi.org/")  # a citation is followed by hand only
+    assert [link for link in links if link and not link.startswith(kept)] == []
     policy = next(a["content"] for tag, a in page.tags if a.get("http-equiv") == "Content-Security-Policy")
     assert "default-src 'none'" in policy
     assert "script-src 'sha256-" in policy
@@ -61,33 +54,8 @@ def test_there_are_only_our_two_scripts(page):
 
 
 def test_outside_text_is_in_the_data_unchanged(page):
-    (styles,) = [found for found in page.data if HOSTILE in found]
+    styles = next(found for found in page.data if HOSTILE in found)
     assert styles[HOSTILE]["name"] == HOSTILE
-
-
-def test_curves_and_scores_survive_the_page(synthetic):
-    (diatomics, _) = analyse(synthetic(("chgnet", "sevennet-0")))
-    data = figures.explorer_data(diatomics)
-    numbers, scores = floats(data["floats"]), floats(data["scores"]).reshape(2, 118, 3)
-    case, model = data["cases"].index("Fe"), data["models"].index("sevennet-0")
-    assert data["cases"][:3] == ["H", "He", "Li"]
-    raw = diatomics.analysis.outcomes["sevennet-0"]["Fe"]
-    ((x, y, n, low, high),) = [row[3:] for row in data["curves"] if row[:3] == [model, case, 0]]
-    np.testing.assert_array_equal(numbers[x : x + n], raw["x"].astype("f4"))
-    np.testing.assert_array_equal(numbers[y : y + n], raw["y"].astype("f4"))
-    depth = -raw["y"].min()
-    assert (low, high) == pytest.approx((-1.2 * depth, 2 * depth), rel=1e-5)
-    assert scores[model, case, 0] == pytest.approx(diatomics.analysis.scores["sevennet-0"]["Fe"]["jump"])
-    assert np.isnan(scores[model, data["cases"].index("He")]).all()
-    assert [model, data["cases"].index("He"), "unsupported_element: the model was not made for He"] in data["failures"]
-
-
-def test_curves_are_thinned_where_they_are_too_many(synthetic, monkeypatch):
-    (diatomics, _) = analyse(synthetic(("chgnet",)))
-    monkeypatch.setattr(figures, "_MAX_FLOATS", 118 * 120)  # two panels of 120 points each
-    data = figures.explorer_data(diatomics)
-    assert data["stride"] == 2
-    assert {row[5] for row in data["curves"]} == {60}
 
 
 def test_ten_models_stay_under_15_megabytes(synthetic, tmp_path):
@@ -239,32 +207,8 @@ def test_long_lists_of_failures_are_cut_and_counted(synthetic):
     many = dataclasses.replace(result, failures=result.failures[:1] * 150)
     (group,) = tables.failure_groups([many])
     assert (group.count, len(group.rows), group.kind) == (150, 100, "unsupported_element")
+    assert len(group.tracebacks) == 0
     assert len(tables.tail("x" * 10_000)) < 6100
-
-
-def test_the_periodic_table_is_the_known_one():
-    cells = {cell["symbol"]: (cell["row"], cell["column"]) for cell in figures.periodic_table()}
-    assert len(set(cells.values())) == 118
-    known = {"H": (1, 1), "He": (1, 18), "B": (2, 13), "Fe": (4, 8), "Ba": (6, 2), "La": (9, 3), "Lu": (9, 17)}
-    known |= {"Hf": (6, 4), "Rn": (6, 18), "Ac": (10, 3), "Lr": (10, 17), "Rf": (7, 4), "Og": (7, 18)}
-    assert {symbol: cells[symbol] for symbol in known} == known
-
-
-def test_crystals_are_in_the_order_of_their_numbers(synthetic):
-    (_, crystals) = analyse(synthetic(("chgnet",)))
-    cases = figures.explorer_data(crystals)["cases"]
-    assert cases == sorted(cases, key=lambda name: [int(part) for part in re.findall(r"\d+", name)])
-
-
-def test_a_mode_without_the_tables_score_colours_by_its_first(synthetic):
-    (diatomics, _) = analyse(synthetic(("chgnet",)))
-    assert figures.explorer_data(diatomics)["table"] == 0
-    explorer = diatomics.benchmark.explorer
-    for wanted, at in (("flips", 1), ("score_of_another_mode", 0), ("", None)):
-        benchmark = dataclasses.replace(
-            diatomics.benchmark, explorer=dataclasses.replace(explorer, periodic_table=wanted)
-        )
-        assert figures.explorer_data(dataclasses.replace(diatomics, benchmark=benchmark))["table"] == at
 
 
 def test_no_table_without_elements(synthetic, tmp_path):
@@ -272,12 +216,3 @@ def test_no_table_without_elements(synthetic, tmp_path):
     store._records = [record for record in store._records if record.benchmark == "energy-volume"]
     assert 'class="elements"' not in write_report(analyse(store), tmp_path / "report.html").read_text()
     assert registry.get("diatomics").explorer.periodic_table
-
-
-def test_curves_that_the_page_does_not_know_are_left_out(synthetic):
-    (_, crystals) = analyse(synthetic(("chgnet",)))
-    explorer = dataclasses.replace(crystals.benchmark.explorer, panels={"energy": "Energy (eV)"})
-    benchmark = dataclasses.replace(crystals.benchmark, explorer=explorer)
-    data = figures.explorer_data(dataclasses.replace(crystals, benchmark=benchmark))
-    n_drawn = sum(isinstance(outcome, Raw) for outcome in crystals.analysis.outcomes["chgnet"].values())
-    assert len(data["curves"]) == n_drawn

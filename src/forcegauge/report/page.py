@@ -1,4 +1,4 @@
-"""The page as one file: template, style, script, Plotly and data, with nothing left to fetch."""
+"""The page as one file: templates, styles, scripts, Plotly and data, with nothing left to fetch."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from plotly.offline import get_plotlyjs
 
 from forcegauge.benchmarks.base import Mode
 from forcegauge.errors import BadInput
-from forcegauge.report import figures, tables
-from forcegauge.scoring import BenchmarkResult, analyse, rank
+from forcegauge.report import cards, cases, elements, figures, leaderboard, tables
+from forcegauge.scoring import BenchmarkRanks, BenchmarkResult, analyse, rank
 from forcegauge.version import __version__
 
 _ASSETS = Path(__file__).parent / "assets"
+_SCRIPTS = ("base", "plots", "elements", "structure", "explorer", "scores", "overview", "filter", "cards", "page")
+"""In the order in which they build on one another; all of them are one function."""
+_STYLES = ("page", "leaderboard", "explorer", "cards", "print")
 
 
 def write_report(
@@ -53,6 +56,32 @@ def render(results: Sequence[BenchmarkResult]) -> str:
         raise BadInput("nothing to report: no benchmark has an analysis")
     ranking = rank(results)
     styles = figures.model_styles(sorted(ranking.models))
+    board = leaderboard.leaderboard(results, ranking)
+    own = cards.cards(results, ranking)
+    scripts = [_script(text) for text in (get_plotlyjs(), _our_script())]
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            style=Markup("\n".join(_asset(f"{name}.css") for name in _STYLES)),
+            scripts=[Markup(text) for text in scripts],
+            script_hashes=[_hash(text) for text in scripts],
+            head=_head(analysed),
+            styles=styles,
+            board=board,
+            overview_data=leaderboard.browser_data(board),
+            sections=_sections(results, ranking.benchmarks, styles),
+            cards=own,
+            coverage={card["model"]: card["elements"] for card in own},
+            elements=elements.periodic_table(),
+            drawing=elements.drawing_data(),
+            failures=tables.failure_groups(results),
+            provenance=tables.provenance_rows(results),
+        )
+    )
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_ASSETS),
         autoescape=True,
@@ -61,19 +90,16 @@ def render(results: Sequence[BenchmarkResult]) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(number=tables.number, moment=tables.moment, tail=tables.tail)
-    scripts = [_script(text) for text in (get_plotlyjs(), (_ASSETS / "page.js").read_text("utf-8"))]
-    return environment.get_template("page.html").render(
-        style=Markup((_ASSETS / "page.css").read_text("utf-8")),
-        scripts=[Markup(text) for text in scripts],
-        script_hashes=[_hash(text) for text in scripts],
-        head=_head(analysed),
-        styles=styles,
-        leaderboard=tables.leaderboard(results, ranking),
-        sections=[_section(result, styles) for result in results],
-        elements=figures.periodic_table(),
-        failures=tables.failure_groups(results),
-        provenance=tables.provenance_rows(results),
-    )
+    return environment
+
+
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text("utf-8")
+
+
+def _our_script() -> str:
+    parts = [_asset(f"{name}.js") for name in _SCRIPTS]
+    return '(() => {\n"use strict";\n' + "\n".join(parts) + "\n})();\n"
 
 
 def _head(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
@@ -92,37 +118,56 @@ def _head(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
     }
 
 
-def _section(result: BenchmarkResult, styles: dict[str, dict[str, str]]) -> dict[str, Any]:
+def _sections(
+    results: Sequence[BenchmarkResult], ranks: Sequence[BenchmarkRanks], styles: dict[str, dict[str, str]]
+) -> list[dict[str, Any]]:
+    """The benchmarks' parts of the page; their curves share its size."""
+    by_name = {one.benchmark: one for one in ranks}
+    sections = [_section(result, by_name.get(result.benchmark.name), styles) for result in results]
+    lines = [section.pop("lines", []) for section in sections]
+    allowed = figures.shares([figures.size(own) for own in lines], figures.MAX_FLOATS)
+    for section, result, own, most in zip(sections, results, lines, allowed, strict=True):
+        section["curves"] = figures.curve_data(result, own, most) if own else None
+    return sections
+
+
+def _section(
+    result: BenchmarkResult, ranks: BenchmarkRanks | None, styles: dict[str, dict[str, str]]
+) -> dict[str, Any]:
     """One benchmark's part of the page; a figure that cannot be drawn says so and takes nothing else with it."""
     explorer = result.benchmark.explorer
     section: dict[str, Any] = {
         "benchmark": result.benchmark,
         "notes": result.notes,
-        "is_analysed": result.analysis is not None,
-        "choose": explorer.choose if explorer else "",
+        "choose": explorer.choose if explorer else "case",
         "has_table": bool(explorer and explorer.periodic_table),
-        "overview": None,
-        "explorer": None,
+        "cases": None,
         "errors": [],
     }
-    if result.analysis is None:
+    if ranks is None:
         return section
+    cells = tables.metric_cells(result, result.metrics, ranks)
     section |= {
         "columns": tables.metric_columns(result.metrics),
-        "cells": tables.metric_cells(result, result.metrics),
+        "cells": cells,
+        "places": {model: leaderboard.benchmark_cell(result, ranks, model) for model in cells},
+        "brackets": dict(zip(cells, tables.bracket([ranks.places[model].group for model in cells]), strict=True)),
         "counts": {model: tables.counts(result, model) for model in result.models},
         "settings": tables.settings_rows(result),
+        "cases": cases.case_data(result, ranks),
+        "overview": _attempt(section, "overview", lambda: figures.overview(result, styles)),
+        "lines": _attempt(section, "curves", lambda: list(figures.lines(result, cases.names(result)))) or [],
     }
-    draw: dict[str, Callable[[], Any]] = {
-        "overview": lambda: figures.overview(result, styles),
-        "explorer": lambda: figures.explorer_data(result),
-    }
-    for name in draw:
-        try:
-            section[name] = draw[name]()
-        except Exception as error:  # the author's drawing code; metrics and failures are still worth the page
-            section["errors"].append(f"The {name} could not be drawn: {type(error).__name__}: {error}")
     return section
+
+
+def _attempt(section: dict[str, Any], what: str, draw: Callable[[], Any]) -> Any:
+    """What the author's drawing code gives; metrics and failures are worth the page also where it raises."""
+    try:
+        return draw()
+    except Exception as error:  # any mistake of any author
+        section["errors"].append(f"The {what} could not be drawn: {type(error).__name__}: {error}")
+        return None
 
 
 def _script(text: str) -> str:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from forcegauge.encoding import digest
-from forcegauge.records import Metric, MetricValue, Record
-from forcegauge.scoring import BenchmarkResult, FailureRow, Ranking
+from forcegauge.records import Metric, MetricValue
+from forcegauge.scoring import BenchmarkRanks, BenchmarkResult, FailureRow, Place
 
-HEADLINE_METRICS = 2
-"""Declared metrics of each benchmark that the leaderboard shows; authors put the most telling first."""
+Places = Mapping[str, Place]
+"""By model."""
 MAX_ROWS = 100
+MAX_TRACEBACKS = 5
+"""Different ones that a group of failures shows; the view of a case has its own."""
 MAX_TRACEBACK = 6000
 _ARROWS = {"lower": "↓", "higher": "↑", "target": "→"}
 _WORDS = {"lower": "lower is better", "higher": "higher is better", "target": "the nearer the better"}
@@ -27,26 +29,33 @@ class Cell:
 
     Args:
         text: the value.
+        key: of the metric.
         interval: its 95 % interval, empty where unknown.
-        level: 0 at or beyond the metric's bad anchor, 1 at or beyond the good one, None without a value.
-        is_best: whether no other model in the table is better.
+        level: 0 at or beyond the metric's bad anchor, 1 at or beyond the good one, None where nothing is scored.
+        place: the places that doubt leaves open; empty where it leaves all of them to everybody.
+        is_best: whether nobody is better beyond doubt, and somebody is worse.
+        reason: why the value is not scored, empty where it is.
     """
 
     text: str
+    key: str = ""
     interval: str = ""
     level: float | None = None
+    place: str = ""
     is_best: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Failures of one model in one benchmark of one kind."""
+    """Failures of one model in one benchmark of one kind: case and message of the first, and different tracebacks."""
 
     benchmark: str
     model: str
     kind: str
     count: int
-    rows: Sequence[FailureRow]
+    rows: Sequence[tuple[str, str]]
+    tracebacks: Sequence[str]
 
 
 def number(value: float, digits: int = 4, ideal: float = 0.0) -> str:
@@ -120,34 +129,57 @@ def metric_columns(metrics: Iterable[Metric]) -> list[dict[str, str]]:
     ]
 
 
-def metric_cells(result: BenchmarkResult, metrics: Sequence[Metric]) -> dict[str, list[Cell]]:
-    """One cell per metric, by model."""
-    best = {metric.key: _best(result, metric) for metric in metrics}
+def metric_cells(result: BenchmarkResult, metrics: Sequence[Metric], ranks: BenchmarkRanks) -> dict[str, list[Cell]]:
+    """One cell per metric, by model, the best of the benchmark first."""
+    order = sorted(result.models, key=lambda model: (ranks.places[model].rank or math.inf, model))
     return {
-        model: [_cell(metric, result.value(model, metric.key), best[metric.key]) for metric in metrics]
-        for model in result.models
+        model: [_cell(metric, result.value(model, metric.key), ranks.metrics[metric.key], model) for metric in metrics]
+        for model in order
     }
 
 
-def _best(result: BenchmarkResult, metric: Metric) -> float:
-    """The smallest distance from ideal, NaN where fewer than two models have a value or all are equal."""
-    distances = [metric.distance(value.value) for value in result.values if value.metric == metric.key]
-    distances = [distance for distance in distances if not math.isnan(distance)]
-    return min(distances) if len(set(distances)) > 1 else math.nan
-
-
-def _cell(metric: Metric, value: MetricValue | None, best: float) -> Cell:
+def _cell(metric: Metric, value: MetricValue | None, of_all: Places, model: str) -> Cell:
+    place = of_all[model]
     if value is None or math.isnan(value.value):
-        return Cell("–")
-    interval = (
-        "" if math.isnan(value.low) else f"{number(value.low, 3, metric.ideal)} – {number(value.high, 3, metric.ideal)}"
-    )
+        return Cell("–", key=metric.key, reason=place.reason)
+    low, high = (number(edge, 3, metric.ideal) for edge in (value.low, value.high))
     return Cell(
         number(value.value, ideal=metric.ideal),
-        interval,
-        level(metric, value.value),
-        metric.distance(value.value) == best,
+        key=metric.key,
+        interval="" if math.isnan(value.low) else f"{low} – {high}",
+        level=None if place.reason else level(metric, value.value),
+        place=places(place) if are_told(of_all) else "",
+        is_best=place.group == 1 and are_told(of_all),
+        reason=place.reason,
     )
+
+
+def places(place: Place) -> str:
+    """The places that doubt leaves open, such as 1–3; empty where there is none."""
+    if not place.rank:
+        return ""
+    return str(place.best) if place.best == place.worst else f"{place.best}–{place.worst}"
+
+
+def are_told(of_all: Places) -> bool:
+    """Whether any two models are told apart."""
+    return any(place.group > 1 for place in of_all.values())
+
+
+def bracket(groups: Sequence[int]) -> list[str]:
+    """Where each row stands in the bracket that joins its tie group: first, middle, last, or alone.
+
+    Args:
+        groups: tie group by row, 0 where the row has no place.
+    """
+    found = []
+    for at, group in enumerate(groups):
+        above = at > 0 and groups[at - 1] == group
+        below = at + 1 < len(groups) and groups[at + 1] == group
+        found.append(
+            "alone" if not group or not (above or below) else "first" if not above else "middle" if below else "last"
+        )
+    return found
 
 
 def counts(result: BenchmarkResult, model: str) -> dict[str, Any]:
@@ -163,30 +195,6 @@ def counts(result: BenchmarkResult, model: str) -> dict[str, Any]:
         "per_case": seconds(total / len(records)),
         "peak": f"{peak / 2**20:.0f} MiB" if peak else "",
     }
-
-
-def leaderboard(results: Sequence[BenchmarkResult], ranking: Ranking) -> dict[str, Any]:
-    """Columns and rows of the leaderboard: places, headline metrics, coverage and cost of each benchmark."""
-    columns, rows = [], [{"model": model, "parts": []} for model in ranking.models]
-    for result, places in zip([one for one in results if one.analysis], ranking.benchmarks, strict=True):
-        shown = [*result.metrics[1 : 1 + HEADLINE_METRICS], result.metrics[0]]
-        cells = metric_cells(result, shown)
-        columns.append({"name": result.benchmark.name, "metrics": metric_columns(shown)})
-        for row in rows:
-            model = str(row["model"])
-            row["parts"].append(  # type: ignore[attr-defined]
-                {
-                    "rank": places.places[model].rank or "–",
-                    "cells": cells.get(model, [Cell("–")] * len(shown)),
-                    "per_case": counts(result, model)["per_case"] if model in cells else "–",
-                }
-            )
-    wall = {model: seconds(sum(record.wall_s for record in _records(results, model))) for model in ranking.models}
-    return {"columns": columns, "rows": rows, "overall": ranking.overall, "wall": wall}
-
-
-def _records(results: Iterable[BenchmarkResult], model: str) -> list[Record]:
-    return [record for result in results for record in result.records.get(model, {}).values()]
 
 
 def settings_rows(result: BenchmarkResult) -> list[tuple[str, str]]:
@@ -209,7 +217,12 @@ def failure_groups(results: Iterable[BenchmarkResult]) -> list[FailureGroup]:
         for row in result.failures:
             groups[row.benchmark, row.model, row.kind].append(row)
     ordered = sorted(groups.items(), key=lambda item: (item[0][0], -len(item[1]), item[0]))
-    return [FailureGroup(*names, len(rows), rows[:MAX_ROWS]) for names, rows in ordered]
+    return [FailureGroup(*names, len(rows), *_shown(rows)) for names, rows in ordered]
+
+
+def _shown(rows: Sequence[FailureRow]) -> tuple[list[tuple[str, str]], list[str]]:
+    tracebacks = dict.fromkeys(tail(row.traceback) for row in rows if row.traceback)
+    return [(row.case, row.message) for row in rows[:MAX_ROWS]], list(tracebacks)[:MAX_TRACEBACKS]
 
 
 def tail(traceback: str) -> str:

@@ -21,6 +21,7 @@ def _error(name: str, title: str, good: float, bad: float, reason: str) -> Metri
         aggregate="mean",
         description=f"Mean absolute difference of the {title.lower()} modulus (Voigt-Reuss-Hill) from the reference. "
         + _UNSTABLE,
+        theory="PBE",
     )
 
 
@@ -39,6 +40,7 @@ def _ratio(name: str, title: str, bad: float) -> Metric:
         aggregate="median",
         description=f"Median of the {title.lower()} modulus over the reference: below 1 the potential is too soft. "
         + _UNSTABLE,
+        theory="PBE",
     )
 
 

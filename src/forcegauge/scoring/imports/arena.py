@@ -149,23 +149,23 @@ def _parquet_rows(file: File, content: bytes, needed: tuple[str, ...]) -> list[d
 
     try:
         table = pq.read_table(io.BytesIO(content))
-    except pa.ArrowException as error:
-        raise file.refused(f"this is no Parquet file that can be read ({str(error).splitlines()[0][:80]})") from error
+        rows = table.select([name for name in needed if name in table.column_names]).to_pylist()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise file.refused(f"this is no Parquet file that can be read ({str(error).partition(chr(10))[0][:80]})") from error
     missing = [name for name in needed if name not in table.column_names]
     if missing:
         remedy = "; give the raw curves beside it, without _processed" if "structure" in table.column_names else ""
         raise file.refused(f"no column {missing[0]} (there are {', '.join(table.column_names)[:80]}){remedy}")
-    if not table.num_rows:
+    if not rows:
         raise file.refused("the table has no rows")
-    rows: list[dict[str, Any]] = table.select(list(needed)).to_pylist()
-    return rows
+    return list(rows)
 
 
 def _json_rows(file: File) -> list[dict[str, Any]]:
     try:
         content = gzip.decompress(file.content) if file.content.startswith(_GZIP) else file.content
         rows = json.loads(content)
-    except (ValueError, OSError, EOFError, zlib.error) as error:
+    except (ValueError, OSError, EOFError, RecursionError, zlib.error) as error:
         raise file.refused("this is no JSON, packed with gzip or not") from error
     keys = {"name", "method", "R", "E", "F"}
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) and keys <= set(row) for row in rows):

@@ -7,13 +7,16 @@ import hashlib
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from forcegauge.benchmarks import registry
 from forcegauge.errors import BadInput
 from forcegauge.records import Case, Failure, PublishedMetric, Raw
+
+_NO_NUMBER = ("", "nan", "n/a")
+_LARGEST_COUNT = 1e15  # whole numbers are exact there, and fit the store
 
 
 @dataclass(frozen=True)
@@ -88,46 +91,54 @@ def read_table(file: File, needed: Sequence[str]) -> list[dict[str, str]]:
         text = file.content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise file.refused("this is no table (CSV in UTF-8)") from error
-    lines = csv.reader(io.StringIO(text, newline=""))
-    header = next(lines, [])
+    lines = list(_lines(file, text))
+    header = lines[0][1] if lines else []
     missing = [name for name in needed if name not in header]
     if missing or len(set(header)) != len(header):
         found = ", ".join(header[:6]) or "nothing"
         what = f"no column {missing[0]}" if missing else "two columns of one name"
         raise file.refused(f"{what} in its first line, which begins with {found[:80]}")
-    rows = []
-    for line in lines:
-        if len(line) not in (0, len(header)):
-            raise file.refused(f"line {lines.line_num} has {len(line)} values for {len(header)} columns")
-        if line:
-            rows.append(dict(zip(header, line, strict=True)))
-    if not rows:
+    if len(lines) == 1:
         raise file.refused("the table has no rows")
-    return rows
+    for where, line in lines:
+        if len(line) != len(header):
+            raise file.refused(f"line {where} has {len(line)} values for {len(header)} columns")
+    return [dict(zip(header, line, strict=True)) for _, line in lines[1:]]
+
+
+def _lines(file: File, text: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines that are not empty, with their numbers."""
+    lines = csv.reader(io.StringIO(text, newline=""))
+    try:
+        yield from ((lines.line_num, line) for line in lines if line)
+    except csv.Error as error:
+        raise file.refused(f"line {lines.line_num} is none of a table ({error})") from error
 
 
 def number(file: File, row: Mapping[str, str], column: str, who: str) -> float:
-    """A cell's value, NaN where it is empty; raises BadInput for anything else that is no finite number."""
+    """A cell's value, NaN where it says that there is none; raises BadInput for what is no finite number."""
     text = row[column].strip()
     try:
-        value = float(text) if text else math.nan
+        value = math.nan if text.lower() in _NO_NUMBER else float(text)
     except ValueError:
         value = math.inf
-    if math.isinf(value) or (math.isnan(value) and text):
+    if math.isinf(value):
         raise file.refused(f"column {column} of {who} is {text!r}, not a number")
     return value
 
 
 def count(file: File, row: Mapping[str, str], column: str, who: str) -> int:
-    """A cell's whole number, 0 where it is empty; raises BadInput for anything else."""
+    """A cell's whole number, 0 where it says that there is none; raises BadInput for anything else."""
     value = number(file, row, column, who)
-    if value < 0 or value % 1 > 0:
+    if value < 0 or value % 1 > 0 or value > _LARGEST_COUNT:
         raise file.refused(f"column {column} of {who} is {row[column]!r}, not a count")
     return 0 if math.isnan(value) else int(value)
 
 
 def metric(file: File, source: str, **fields: str | float) -> PublishedMetric:
-    """A published number; what is not given is unknown."""
+    """A published number; what is not given is unknown. Raises BadInput where the model has no name."""
+    if not fields["model"]:
+        raise file.refused("a row does not name its model")
     unknown = {"low": math.nan, "high": math.nan, "std": math.nan, "unit": "", "n_cases": 0, "n_missing": 0}
     values: dict[str, object] = {**unknown, **fields, "source": source, "sha256": file.sha256}
     return PublishedMetric(**values)  # type: ignore[arg-type]  # the readers give each field its type

@@ -52,7 +52,7 @@ def read_matbench(file: File) -> list[PublishedMetric]:
 
 def _n_cases(file: File, row: Mapping[str, str], group: str, who: str) -> int:
     """What the counts of the same group say; predictions that are missing count as predicted unstable there."""
-    if f"{group}.TP" in row:
+    if all(f"{group}.{name}" in row for name in _CONFUSION):
         return sum(count(file, row, f"{group}.{name}", who) for name in _CONFUSION)
     known = [f"{group}.{name}" for name in ("n_structures", "n_systems") if f"{group}.{name}" in row]
     return count(file, row, known[0], who) if known else 0

@@ -22,11 +22,11 @@ Cases: an element and its lattice, such as ``Al-fcc`` or ``Mg-hcp`` (whose two h
 crystal of one element in fcc or hcp, which has no reference but is judged by the symmetry of its paths.
 
 Cost: per crystal some relaxations and a band of five images, two bands in hcp. Quick (six metals, 32 atoms in fcc, 36
-in hcp): one to three minutes with CHGNet on two cores, two to six with SevenNet-0. Full: 100 crystals, 108 atoms in fcc
-and 36 in hcp as in the published protocol, hours on a laptop. Small cells cost accuracy: 32 atoms
-instead of 108 shift the formation energies of Al, Cu and Ni by 0.003 to 0.006 eV and their
-barriers by 0.003 to 0.010 eV with EMT, those of Al and Ni by 0.02 to 0.03 eV and 0.01 to 0.05 eV with CHGNet; 36 atoms
-instead of 96 in hcp Al and Ni shift barriers by 0.02 to 0.07 eV with EMT.
+in hcp): 45 s of CPU time with CHGNet, 100 s with SevenNet-0. Full: 100 crystals, 108 atoms in fcc and 36 in hcp as in
+the published protocol, about an hour of CPU time with CHGNet. Small cells cost accuracy: 32 atoms instead of 108 shift
+the formation energies of Al, Cu and Ni by 0.003 to 0.006 eV and their barriers by 0.003 to 0.010 eV with EMT, those of
+Al and Ni by 0.02 to 0.03 eV and 0.01 to 0.05 eV with CHGNet; 36 atoms instead of 96 in hcp Al and Ni shift barriers by
+0.02 to 0.07 eV with EMT.
 
 A perfect model scores: no error against the table but for the table's own (two decimals, small cells), symmetric
 paths, equal ends, forces whose work is the energy, and a saddle for every hop.

@@ -151,7 +151,8 @@ def _parquet_rows(file: File, content: bytes, needed: tuple[str, ...]) -> list[d
         table = pq.read_table(io.BytesIO(content))
         rows = table.select([name for name in needed if name in table.column_names]).to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise file.refused(f"this is no Parquet file that can be read ({str(error).partition(chr(10))[0][:80]})") from error
+        reason = str(error).partition("\n")[0][:80]
+        raise file.refused(f"this is no Parquet file that can be read ({reason})") from error
     missing = [name for name in needed if name not in table.column_names]
     if missing:
         remedy = "; give the raw curves beside it, without _processed" if "structure" in table.column_names else ""

@@ -23,17 +23,12 @@ BENCHMARKS: Entries[Benchmark] = Entries(
     group="forcegauge.benchmarks",
 )
 
+_CRYSTALS = ("energy-volume", "equation-of-state", "elasticity", "vacancy", "tilt")
 SUITES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "smoke": (("diatomics", "smoke"), ("energy-volume", "smoke")),
-    "quick": (("diatomics", "quick"), ("energy-volume", "quick")),
-    "arena": (("diatomics", "full"), ("energy-volume", "full"), ("equation-of-state", "full"), ("vacancy", "full")),
-    "full": (
-        ("conformance", "full"),
-        ("diatomics", "full"),
-        ("energy-volume", "full"),
-        ("equation-of-state", "full"),
-        ("vacancy", "full"),
-    ),
+    "quick": (("diatomics", "quick"), *((name, "quick") for name in _CRYSTALS)),
+    "arena": (("diatomics", "full"), *((name, "full") for name in _CRYSTALS if name != "elasticity")),
+    "full": (("conformance", "full"), ("diatomics", "full"), *((name, "full") for name in _CRYSTALS)),
 }
 """Pairs of benchmark and preset by suite; ``smoke`` and ``quick`` need no download."""
 

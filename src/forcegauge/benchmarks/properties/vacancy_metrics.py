@@ -19,6 +19,7 @@ METRICS = (
         score="formation_error",
         aggregate="mean",
         description="Mean absolute difference from the table. Coverage counts the crystals without an answer.",
+        theory="PBE",
     ),
     Metric(
         key="vacancy-formation-bias",
@@ -33,6 +34,7 @@ METRICS = (
         aggregate="mean",
         description="Mean signed difference from the table; negative where vacancies are too cheap, as in a softened "
         "potential.",
+        theory="PBE",
     ),
     Metric(
         key="vacancy-barrier-error",
@@ -46,6 +48,7 @@ METRICS = (
         score="barrier_error",
         aggregate="mean",
         description=f"Mean absolute difference from the table over a crystal's hops, then over crystals. {_SOUND}",
+        theory="PBE",
     ),
     Metric(
         key="vacancy-barrier-bias",
@@ -59,6 +62,7 @@ METRICS = (
         score="barrier_bias",
         aggregate="mean",
         description=f"Mean signed difference from the table; negative where hops are too easy. {_SOUND}",
+        theory="PBE",
     ),
     Metric(
         key="vacancy-path-asymmetry",

@@ -155,6 +155,11 @@ class Structures(Sequence[Atoms]):
         """Atomic numbers that occur."""
         return frozenset(np.unique(self.numbers).tolist())
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether all positions and cells are numbers that are finite."""
+        return bool(np.isfinite(self.positions).all() and np.isfinite(self.cells).all())
+
     def digest(self) -> str:
         """A hash of everything in it."""
         return digest(self.as_arrays())

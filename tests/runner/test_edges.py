@@ -170,6 +170,18 @@ def test_names_stay_unique_and_structures_readable():
         named_structures({"nothing": Atoms()})
 
 
+def test_structures_that_no_model_can_take_are_refused():
+    odd, mixed, whole = bulk("Cu"), bulk("Cu"), bulk("Cu")
+    odd.positions[0, 0] = np.nan
+    mixed.info["occupancy"] = {"0": {"Cu": 0.5, "Ni": 0.5}}  # as ASE reads it from a CIF
+    whole.info["occupancy"] = {"0": {"Cu": 1.0}}
+    with pytest.raises(BadInput, match=r"Cu-1 has positions or cell vectors that are not finite"):
+        named_structures([odd])
+    with pytest.raises(BadInput, match=r"structure alloy has sites that are occupied in part"):
+        named_structures({"alloy": mixed})
+    assert named_structures([whole])
+
+
 def test_two_models_of_one_name_are_refused(tmp_path):
     with pytest.raises(BadInput, match="two models are called emt"):
         forcegauge.run("emt", calculators={"emt": EMT()}, results=tmp_path / "r", progress=False)

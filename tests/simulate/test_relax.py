@@ -102,6 +102,28 @@ class Growing(AseModel):
         return [Prediction(one.energy, one.forces, one.stress - np.eye(3)) for one in answers]
 
 
+class Drawn(AseModel):
+    """Copper that is drawn out along x at its volume."""
+
+    def evaluate(self, structures, properties):
+        answers = super().evaluate(structures, properties)
+        return [Prediction(one.energy, one.forces, np.diag([-0.5, 0.5, 0.0])) for one in answers]
+
+
+def test_a_cell_drawn_out_at_its_volume_has_exploded():
+    answer = ask(Drawn(EMT()), "relax", [bulk("Cu")], cell="free", keep_failures=True)
+    assert (answer.failures[0].kind, "a length of the cell" in answer.failures[0].message) == ("exploded", True)
+    assert answer.structures[0].cell.volume == pytest.approx(bulk("Cu").cell.volume)
+
+
+@pytest.mark.parametrize("array", ["positions", "cell"])
+def test_what_is_not_finite_is_not_asked(array):
+    odd = bulk("Cu", cubic=True)
+    getattr(odd, array)[0] = np.nan
+    found = ask(AseModel(EMT()), "relax", [odd], cell="free", keep_symmetry=True, keep_failures=True)
+    assert found.failures[0].kind == "non_finite"
+
+
 def test_what_cannot_be_relaxed_says_why():
     crystals = [bulk("Cu", cubic=True), molecule("N2", vacuum=5)]
     answer = ask(Growing(EMT()), "relax", crystals, cell="free", keep_failures=True)

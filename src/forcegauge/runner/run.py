@@ -12,6 +12,7 @@ from itertools import chain, count, zip_longest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import BaseCalculator
 
@@ -155,6 +156,10 @@ def plan(options: RunOptions) -> list[Chapter]:
     return chapters
 
 
+_WHOLE_SITE = 0.99
+"""Sites are occupied in part below this; 0.999 is a whole atom, measured."""
+
+
 def named_structures(structures: Sequence[Atoms] | Mapping[str, Atoms]) -> list[tuple[str, Atoms]]:
     """Structures with unique names: the given ones, those in their info (``name``, ``id``), or formula and position."""
     if isinstance(structures, Mapping):
@@ -182,6 +187,15 @@ def _check_structure(name: str, atoms: Atoms) -> None:
             f"structure {name} cannot be read: {error}; charge and spin in its info must be numbers, magnetic moments "
             "one number per atom"
         ) from None
+    if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
+        raise BadInput(f"structure {name} has positions or cell vectors that are not finite: mend it or leave it out")
+    occupancy = atoms.info.get("occupancy")  # of a CIF: ASE makes a whole atom of the commonest element on each site
+    if isinstance(occupancy, Mapping) and any(
+        share < _WHOLE_SITE for site in occupancy.values() for share in site.values()
+    ):
+        raise BadInput(
+            f"structure {name} has sites that are occupied in part: give an ordered cell, one whole atom on each site"
+        )
 
 
 def _cases_of(options: RunOptions, benchmark: str) -> Sequence[str]:

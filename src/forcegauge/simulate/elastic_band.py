@@ -66,8 +66,12 @@ def _begin(band: Structures, settings: Mapping[str, Any]) -> State:
     failure = None
     if numbers is None or (numbers != numbers[0]).any():
         failure = Failure("not_implemented", "the images of a band must have the same atoms in the same order")
-    elif (band.cells != band.cells[0]).any():
+    elif not band.is_finite:
+        failure = Failure("non_finite", "positions or cell of an image are not finite")
+    elif (band.cells != band.cells[0]).any() or (band.pbc != band.pbc[0]).any():
         failure = Failure("not_implemented", "the images of a band must share one cell")
+    elif not _steps(band.as_arrays()).any(axis=(1, 2)).all():
+        failure = Failure("not_implemented", "two neighbouring images of the band are the same: it has no direction")
     return {
         "structure": band.as_arrays(),
         "memory": optimiser(settings["optimiser"]).begin((len(band) - 2) * int(band.n_atoms[0])),

@@ -23,6 +23,8 @@ HOLE_EV_PER_ATOM = 100.0
 """A structure that falls this far below its start has found a hole in the potential: it has exploded."""
 LARGEST_SWELLING = 8.0
 """A cell whose volume grows or shrinks by more than this factor has exploded."""
+LARGEST_STRETCH = 4.0
+"""So has one with any length that does: a cell that is drawn out at its volume has neighbours without end."""
 
 
 class Relaxation:
@@ -69,9 +71,11 @@ def _begin(structure: Structures, settings: Mapping[str, Any]) -> State:
     is_free = settings["cell"] == "free"
     cell = structure.cells[0]
     failure = None
-    is_crystal = bool(structure.pbc.all()) and abs(np.linalg.det(cell)) > 0
+    is_crystal = structure.is_finite and bool(structure.pbc.all()) and abs(np.linalg.det(cell)) > 0
     operations = None
-    if is_free and not is_crystal:
+    if not structure.is_finite:  # spglib would take the whole process with it
+        failure = Failure("non_finite", "positions or cell of the structure are not finite")
+    elif is_free and not is_crystal:
         failure = Failure("not_implemented", "a free cell needs a structure that is periodic in three directions")
     elif settings["keep_symmetry"] and not is_crystal:
         failure = Failure("not_implemented", "symmetry is kept of crystals only, periodic in three directions")
@@ -132,6 +136,9 @@ def _verdict(state: State, settings: Mapping[str, Any]) -> Failure | None:
     if swelling > np.log(LARGEST_SWELLING):
         growth = np.exp(np.trace(state["deformation"]))
         return Failure("exploded", f"the volume became {growth:.3g} times the first within {state['n_steps']} steps")
+    stretch = float(np.exp(np.linalg.norm(state["deformation"] + state["deformation"].T, 2) / 2))
+    if stretch > LARGEST_STRETCH:
+        return Failure("exploded", f"a length of the cell changed by {stretch:.3g} times in {state['n_steps']} steps")
     if largest <= settings["force_tolerance_ev_per_a"]:
         state["is_done"] = True
     elif state["n_steps"] >= settings["max_steps"]:

@@ -41,6 +41,14 @@ def test_case_ids_are_unique_and_elements_named(bound):
     assert all(case.elements or case.stratum == "check" for case in cases)
 
 
+def test_own_crystals_never_pass_for_built_in_ones(bound):
+    if bound.structure_cases is None or bound.collection("any") != "own":
+        pytest.skip("its cases are no sets of crystals")
+    case = bound.cases(bound.presets["smoke"])[0]
+    (own,) = bound.structure_cases([(case.id, case.structures[0])], bound.presets["smoke"])
+    assert bound.collection(case.id) != bound.collection(own.id) == "own"
+
+
 def test_raw_is_as_the_schema_says_and_survives_the_store(bound, outcomes):
     for raw in outcomes.values():
         if isinstance(raw, Raw):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain, count
 
 from ase import Atoms
@@ -10,16 +10,20 @@ from ase import Atoms
 from forcegauge.errors import BadInput
 
 
-def own_crystals(structures: Sequence[tuple[str, Atoms]], benchmark: str, does: str) -> dict[str, Atoms]:
+def own_crystals(
+    structures: Sequence[tuple[str, Atoms]], benchmark: str, does: str, collection: Callable[[str], str]
+) -> dict[str, Atoms]:
     """Crystals by the id of their case, in order.
 
     The id is the name that comes with the structure, else ``info["name"]`` or ``info["id"]``, else the formula and
-    a number; a name met before gets a number.
+    a number; a name met before gets a number. One that the benchmark's own cases bear, such as ``Cu-fcc``, becomes
+    ``own-Cu-fcc``: the crystal would be scored against what is known of another.
 
     Args:
         structures: with the names that they came with.
         benchmark: its name, for the refusal.
         does: what it does with them, such as ``strains``.
+        collection: of the benchmark, by case id; ``own`` for what is none of its sets.
 
     Raises:
         BadInput: naming it, for a structure that is not periodic in all three directions.
@@ -27,11 +31,13 @@ def own_crystals(structures: Sequence[tuple[str, Atoms]], benchmark: str, does: 
     crystals: dict[str, Atoms] = {}
     for place, (name, atoms) in enumerate(structures, start=1):
         given = name or str(atoms.info.get("name") or atoms.info.get("id") or f"{atoms.symbols.formula:metal}-{place}")
+        if collection(given) != "own":
+            given = f"own-{given}"
         if not atoms.pbc.all() or atoms.cell.rank < 3:
             flags = " ".join("FT"[int(flag)] for flag in atoms.pbc)
             raise BadInput(
                 f"benchmark {benchmark} {does} crystals, but structure '{given}' ({atoms.symbols}) is not periodic in "
-                f"three directions (pbc {flags}); leave it or the benchmark out"
+                f"three directions (pbc {flags}, {atoms.cell.rank} cell vectors); leave it or the benchmark out"
             )
         others = (f"{given}-{number}" for number in count(2))
         crystals[next(candidate for candidate in chain((given,), others) if candidate not in crystals)] = atoms

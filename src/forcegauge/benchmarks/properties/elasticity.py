@@ -125,7 +125,7 @@ def cases(settings: ElasticitySettings) -> list[Case]:
 
 def structure_cases(structures: Sequence[tuple[str, Atoms]], settings: ElasticitySettings) -> list[Case]:
     """A user's crystals; raises BadInput, naming it, for a structure that is not periodic in all three directions."""
-    return [_case(name, atoms) for name, atoms in own_crystals(structures, NAME, "strains").items()]
+    return [_case(name, atoms) for name, atoms in own_crystals(structures, NAME, "strains", collection).items()]
 
 
 def _case(name: str, atoms: Atoms) -> Case:

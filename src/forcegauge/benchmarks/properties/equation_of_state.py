@@ -156,7 +156,8 @@ def _chosen(crystals: Sequence[Atoms], names: tuple[str, ...]) -> list[Atoms]:
 
 def structure_cases(structures: Sequence[tuple[str, Atoms]], settings: EquationOfStateSettings) -> list[Case]:
     """A user's crystals, to be relaxed; raises BadInput for a structure that is not periodic in three directions."""
-    return [_case(name, atoms) for name, atoms in own_crystals(structures, NAME, "relaxes and strains").items()]
+    own = own_crystals(structures, NAME, "relaxes and strains", collection)
+    return [_case(name, atoms) for name, atoms in own.items()]
 
 
 def _case(name: str, atoms: Atoms, *, is_fixed: bool = False) -> Case:

@@ -142,3 +142,12 @@ def test_energy_and_work_agree_for_any_quartic_energy(excess, mismatch):
         mismatch, abs=1e-9
     )
     assert np.isnan(el.work_mismatch(missing[None], work[None], 0.01))
+
+
+def test_a_potential_without_stress_or_energy_has_no_shares():
+    assert np.isnan(el.central_slopes(np.zeros((2, 4, 6)), 0.01)[1])
+    assert np.isnan(el.work_mismatch(np.zeros((2, 5)), np.zeros((2, 5)), 0.01))
+    cubic = el.invariant_stiffnesses(point_group(225))
+    stiffness, misfit = el.fitted_stiffness(np.eye(6)[[0, 3]], np.zeros((2, 6)), cubic)
+    assert not stiffness.any()
+    assert np.isnan(misfit)

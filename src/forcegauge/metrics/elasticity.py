@@ -139,7 +139,12 @@ def fitted_stiffness(directions: Floats, slopes: Floats, basis: Floats) -> tuple
     share, *_ = np.linalg.lstsq(_design(basis, directions)[: slopes.size], slopes.ravel(), rcond=None)
     stiffness = np.einsum("k,kij->ij", share, basis)
     misfit = slopes - directions @ stiffness
-    return stiffness, float(np.linalg.norm(misfit) / np.linalg.norm(slopes))
+    return stiffness, _share(np.linalg.norm(misfit), np.linalg.norm(slopes))
+
+
+def _share(part: np.floating, whole: np.floating) -> float:
+    """NaN of nothing: a potential without any stress has no share of it."""
+    return float(part / whole) if whole else float("nan")
 
 
 def moduli(stiffness: Floats) -> Moduli:
@@ -185,7 +190,7 @@ def central_slopes(stress: Floats, strain: float) -> tuple[Floats, float]:
     near = (stress[:, 2] - stress[:, 1]) / (2.0 * strain)
     far = (stress[:, 3] - stress[:, 0]) / (4.0 * strain)
     both = np.where(np.isnan(near), far, np.where(np.isnan(far), near, 0.2 * near + 0.8 * far))
-    return both, float(np.linalg.norm(far - near) / np.linalg.norm(both))
+    return both, _share(np.linalg.norm(far - near), np.linalg.norm(both))
 
 
 def work_mismatch(energy: Floats, work_per_strain: Floats, strain: float) -> float:
@@ -203,6 +208,4 @@ def work_mismatch(energy: Floats, work_per_strain: Floats, strain: float) -> flo
     odd = work_per_strain - work_per_strain[:, ::-1]
     work = strain / 3.0 * (4.0 * odd[:, 3] + odd[:, 4])
     known = np.isfinite(rise) & np.isfinite(work)
-    if not known.any():
-        return float("nan")
-    return float(np.abs(rise - work)[known].sum() / np.abs(work)[known].sum())
+    return _share(np.abs(rise - work)[known].sum(), np.abs(work)[known].sum())

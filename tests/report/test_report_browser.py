@@ -44,9 +44,17 @@ def test_choosing_an_element_changes_the_curves(visit, report):
 def test_toggles_hide_models_and_colours_stay(visit, report):
     with visit(report) as page:
         before = dict(shown(page))
-        page.locator("#diatomics .toggles label", has_text="chgnet").click()
+        page.locator("#diatomics .explorer .toggles label", has_text="chgnet").click()
         assert dict(shown(page)) == {name: colour for name, colour in before.items() if name != "chgnet"}
         assert len(set(before.values())) == 3
+
+
+def test_the_models_of_an_overview_can_be_switched_off(visit, report):
+    visible = "() => document.querySelector('#diatomics .overview').data.map(trace => trace.visible ?? true)"
+    with visit(report) as page:
+        assert page.evaluate(visible) == [True] * 3
+        page.locator("#diatomics > .toggles label", has_text="owned").click()
+        assert page.evaluate(visible).count(False) == 1
 
 
 def test_the_wall_is_clipped_until_asked_for(visit, report):

@@ -3,8 +3,9 @@ import math
 
 import pytest
 
-from forcegauge.records import Raw
+from forcegauge.records import PublishedMetric, Raw
 from forcegauge.report import cards, leaderboard, tables, write_report
+from forcegauge.report.page import render
 from forcegauge.scoring import Place, analyse, rank
 
 HOSTILE = "<script>document.title='owned'</script>"
@@ -116,6 +117,27 @@ def test_published_models_carry_a_badge(synthetic, tmp_path):
     rows = {row["model"]: row["published"] for row in leaderboard.leaderboard(results, rank(results))["rows"]}
     assert rows == {"chgnet": "", "other": "Somebody 2025"}
     assert "Somebody 2025" in write_report(results, tmp_path / "report.html").read_text()
+
+
+def test_numbers_of_others_stand_in_a_table_of_their_own(results):
+    one = PublishedMetric("alien", "elsewhere", "f1", 0.8123, *[math.nan] * 3, "", 0, 0, "A table <b>", "ab" * 32)
+    two = dataclasses.replace(one, model="<i>other", metric="mae", value=0.02, unit="eV")
+    (table,) = tables.published_tables([one, two])
+    assert table["metrics"] == {"f1": "", "mae": "eV"}
+    assert table["rows"] == {"alien": ["0.8123", "–"], "<i>other": ["–", "0.02"]}
+    text = render(results, [one, two])
+    assert "A table &lt;b&gt;" in text
+    assert "&lt;i&gt;other" in text
+    assert 'id="published"' not in render(results)
+
+
+def test_places_as_published_stand_in_mode_arena(results):
+    arena = [
+        dataclasses.replace(one, analysis=dataclasses.replace(one.analysis, mode="arena")) if one.analysis else one
+        for one in results
+    ]
+    assert "Places as published" in render(arena)
+    assert "Places as published" not in render(results)
 
 
 # -- cards

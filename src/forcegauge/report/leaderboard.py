@@ -15,6 +15,7 @@ def leaderboard(results: Sequence[BenchmarkResult], ranking: Ranking) -> dict[st
     """Rows of the leaderboard and of the table of benchmarks, the best first."""
     analysed = [result for result in results if result.analysis is not None]
     themes = list(ranking.themes)
+    costs = {model: cost(analysed, model) for model in ranking.models}
     brackets = bracket([ranking.overall[model].group for model in ranking.models])
     return {
         "themes": themes,
@@ -23,6 +24,7 @@ def leaderboard(results: Sequence[BenchmarkResult], ranking: Ranking) -> dict[st
             for result, ranks in _by_theme(analysed, ranking)
         ],
         "n_groups": max((place.group for place in ranking.overall.values()), default=0),
+        "n_costed": sum(costs[model]["relative"] is not None and ranking.overall[model].rank > 0 for model in costs),
         "rows": [
             {
                 "model": model,
@@ -30,7 +32,7 @@ def leaderboard(results: Sequence[BenchmarkResult], ranking: Ranking) -> dict[st
                 "overall": shown(ranking.overall[model]),
                 "themes": [shown(ranking.themes[theme][model]) for theme in themes],
                 "benchmarks": [benchmark_cell(result, ranks, model) for result, ranks in _by_theme(analysed, ranking)],
-                "cost": cost(analysed, model),
+                "cost": costs[model],
                 "published": published_by(analysed, model),
             }
             for model, joined in zip(ranking.models, brackets, strict=True)

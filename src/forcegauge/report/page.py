@@ -17,8 +17,9 @@ from plotly.offline import get_plotlyjs
 
 from forcegauge.benchmarks.base import Mode
 from forcegauge.errors import BadInput
+from forcegauge.records import PublishedMetric
 from forcegauge.report import cards, cases, elements, figures, leaderboard, tables
-from forcegauge.scoring import BenchmarkRanks, BenchmarkResult, analyse, rank
+from forcegauge.scoring import BenchmarkRanks, BenchmarkResult, analyse, arena_ranks, published, rank
 from forcegauge.version import __version__
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -44,19 +45,27 @@ def write_report(
     if path.is_dir() or not path.parent.is_dir():
         found = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
         raise BadInput(f"cannot write the report to {path}: {found}; give the path of a file with --output")
-    page = render(analyse(results, mode) if isinstance(results, str | Path) else results)
+    if isinstance(results, str | Path):
+        page = render(analyse(results, mode), published.rows(results))
+    else:
+        page = render(results)
     _replace(path, page)
     return path
 
 
-def render(results: Sequence[BenchmarkResult]) -> str:
-    """The page's HTML."""
+def render(results: Sequence[BenchmarkResult], numbers: Sequence[PublishedMetric] = ()) -> str:
+    """The page's HTML.
+
+    Args:
+        results: what was analysed.
+        numbers: what others have published of their models without the cases behind it.
+    """
     analysed = [result for result in results if result.analysis is not None]
     if not analysed:
         raise BadInput("nothing to report: no benchmark has an analysis")
     ranking = rank(results)
     styles = figures.model_styles(sorted(ranking.models))
-    board = leaderboard.leaderboard(results, ranking)
+    board, head = leaderboard.leaderboard(results, ranking), _head(analysed)
     own = cards.cards(results, ranking)
     scripts = [_script(text) for text in (get_plotlyjs(), _our_script())]
     return (
@@ -66,7 +75,7 @@ def render(results: Sequence[BenchmarkResult]) -> str:
             style=Markup("\n".join(_asset(f"{name}.css") for name in _STYLES)),
             scripts=[Markup(text) for text in scripts],
             script_hashes=[_hash(text) for text in scripts],
-            head=_head(analysed),
+            head=head,
             styles=styles,
             board=board,
             overview_data=leaderboard.browser_data(board),
@@ -77,6 +86,8 @@ def render(results: Sequence[BenchmarkResult]) -> str:
             drawing=elements.drawing_data(),
             failures=tables.failure_groups(results),
             provenance=tables.provenance_rows(results),
+            published=tables.published_tables(numbers),
+            arena=[one.row() for one in arena_ranks(analysed)] if head["mode"] == "arena" else [],
         )
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from forcegauge.encoding import digest
-from forcegauge.records import Metric, MetricValue
+from forcegauge.records import Metric, MetricValue, PublishedMetric
 from forcegauge.scoring import BenchmarkRanks, BenchmarkResult, FailureRow, Place
 
 Places = Mapping[str, Place]
@@ -261,3 +261,21 @@ def provenance_rows(results: Iterable[BenchmarkResult]) -> list[dict[str, Any]]:
         low, high = f"{min(speeds[key]):.0f}", f"{max(speeds[key]):.0f}"
         row["calibration"] = low if low == high else f"{low} – {high}"
     return [rows[key] for key in sorted(rows, key=lambda key: key[0])]
+
+
+def published_tables(numbers: Iterable[PublishedMetric]) -> list[dict[str, Any]]:
+    """By benchmark of the source, a table of models and metrics, with who published it."""
+    cells: dict[str, dict[str, dict[str, PublishedMetric]]] = {}
+    for one in numbers:
+        cells.setdefault(one.benchmark, {}).setdefault(one.model, {})[one.metric] = one
+    found = []
+    for benchmark, rows in cells.items():
+        every = [one for row in rows.values() for one in row.values()]
+        metrics = {one.metric: one.unit for one in every}
+        texts = {
+            model: [number(row[metric].value) if metric in row else "–" for metric in metrics]
+            for model, row in rows.items()
+        }
+        sources = dict.fromkeys(one.source for one in every)
+        found.append({"benchmark": benchmark, "metrics": metrics, "rows": texts, "source": "; ".join(sources)})
+    return found

@@ -160,12 +160,12 @@ class Explorer {
     const layout = {
       // A zoom by hand stays while the case does, also when a model or the theme is switched.
       uirevision: `${this.case} ${range.name}`,
-      showlegend: false, margin: { l: 10, r: 10, t: 28, b: 10 }, hovermode: "x unified",
+      showlegend: false, margin: { l: 64, r: 12, t: 28, b: 48 }, hovermode: "x unified",
       xaxis: { title: { text: escaped(this.drawing.x_title), standoff: 8 } },
       yaxis: { title: { text: escaped(this.drawing.panels[panel]), standoff: 6 }, range: range(all, views) },
       annotations: traces.length ? [] : [{ text: "no curve", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: colour("--soft") } }],
     };
-    Plotly.react(plot, traces, themed(layout), CONFIG);
+    Plotly.react(plot, traces, themed(layout, false), CONFIG);
   }
 
   zoom(factor) {

@@ -8,7 +8,7 @@ let standing = overviewData;
 function drawOverview() {
   const [radar, pareto] = [document.querySelector(".radar"), document.querySelector(".pareto")];
   whenNear(radar, () => drawThemes(radar));
-  whenNear(pareto, () => drawCost(pareto));
+  if (!pareto.parentElement.hidden) whenNear(pareto, () => drawCost(pareto));
 }
 
 const short = (name) => escaped(name.length > 24 ? `${name.slice(0, 22)}…` : name);
@@ -26,7 +26,7 @@ function drawThemes(plot) {
     if (isRound) return { ...shared, type: "scatterpolar", r: [...one.themes, one.themes[0]], theta: [...titles, titles[0]], hovertemplate: "%{theta}: %{r:.3f}" };
     return { ...shared, type: "scatter", x: titles, y: one.themes, hovertemplate: "%{x}: %{y:.3f}" };
   });
-  const legend = { orientation: "h", y: -0.1, yanchor: "top", x: 0, font: { size: 11.5 } };
+  const legend = { orientation: "h", y: -0.14, yanchor: "top", x: 0, font: { size: 11.5 } };
   const layout = isRound
     ? { polar: { radialaxis: { range: [0, 1], dtick: 0.25, angle: 90, tickangle: 90, tickfont: { size: 10 } }, angularaxis: { rotation: 90, direction: "clockwise" } }, legend, margin: { l: 60, r: 60, t: 30, b: 20 } }
     : { xaxis: { type: "category", range: [-0.2, titles.length - 0.8] }, yaxis: { range: [-0.03, 1.03], title: { text: "score" } }, legend, margin: { l: 20, r: 20, t: 30, b: 20 } };

@@ -5,7 +5,7 @@ const CONFIG = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toggleSpikelines", "hoverClosestCartesian", "hoverCompareCartesian"],
 };
 
-function themed(layout) {
+function themed(layout, fitsAxes = true) {
   const [ink, soft, line] = [colour("--ink"), colour("--soft"), colour("--line")];
   const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, tickcolor: line };
   const result = {
@@ -19,10 +19,32 @@ function themed(layout) {
     result.polar = { ...layout.polar, bgcolor: "rgba(0,0,0,0)", radialaxis: { ...radialaxis, ...axis }, angularaxis: { ...angularaxis, ...axis } };
     return result;
   }
-  for (const name of new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((key) => /^[xy]axis\d+$/.test(key))])) {
-    result[name] = { ...layout[name], ...axis, automargin: true, title: { ...layout[name]?.title, font: { size: 12.5 } } };
+  const names = new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((key) => /^[xy]axis\d+$/.test(key))]);
+  // Margins that fit themselves may chase each other without end; an author of many panels sets them.
+  const automargin = fitsAxes && names.size === 2;
+  for (const name of names) {
+    result[name] = { ...layout[name], ...axis, automargin, title: { ...layout[name]?.title, font: { size: 12.5 } } };
   }
   return result;
+}
+
+/** Switches for the models of a figure, where its legend names nothing else; Plotly's own legend of many long names
+ * pushes the panels about. */
+function modelSwitches(plot, { data }) {
+  const plain = (name) => name?.replace(/&lt;/g, "<"); // as the page escapes what Plotly would read as markup
+  const named = new Set(data.filter(({ showlegend, name }) => showlegend !== false && name).map(({ name }) => plain(name)));
+  if (!named.size || [...named].some((name) => !(name in styles))) return false;
+  const labels = [...named].map((name) => {
+    const box = make("input", { type: "checkbox", checked: true });
+    const mine = data.flatMap((trace, at) => ([trace.name, trace.legendgroup].map(plain).includes(name) ? [at] : []));
+    box.addEventListener("change", () => Plotly.restyle(plot, { visible: box.checked }, mine));
+    return make("label", {}, box, swatch(styles[name]), name);
+  });
+  const group = make("div", { className: "toggles" }, ...labels);
+  group.setAttribute("role", "group");
+  group.setAttribute("aria-label", "Models shown in the overview");
+  plot.closest(".scroll").before(group);
+  return true;
 }
 
 /** A benchmark's own figure; a point whose text or custom data is a case's id leads to that case. */
@@ -30,9 +52,12 @@ function benchmarkFigure(section, showCase) {
   const plot = section.querySelector(".overview");
   if (!plot) return;
   const figure = JSON.parse(section.querySelector(".overview-data").textContent);
+  const hasOwn = modelSwitches(plot, figure);
   const margin = { l: 10, r: 10, t: figure.layout.title ? 50 : 20, b: 10, ...figure.layout.margin };
+  if (hasOwn && !figure.layout.title && !figure.layout.annotations?.length) margin.t = 20; // no legend above the panels
+  const layout = { ...figure.layout, margin, ...(hasOwn ? { showlegend: false } : {}) };
   whenNear(plot, async () => {
-    await Plotly.react(plot, figure.data, themed({ ...figure.layout, margin }), CONFIG);
+    await Plotly.react(plot, figure.data, themed(layout), CONFIG);
     plot.removeAllListeners("plotly_click");
     plot.on("plotly_click", ({ points }) => {
       const named = points.flatMap(({ customdata, text, hovertext, x, y }) => [customdata, text, hovertext, x, y].flat());

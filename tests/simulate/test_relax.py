@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import spglib
 from ase import Atoms
-from ase.build import bulk, molecule
+from ase.build import bulk, make_supercell, molecule
 from ase.calculators.emt import EMT
 from ase.constraints import FixSymmetry
 from ase.filters import FrechetCellFilter
@@ -13,6 +13,8 @@ from relax_alone import ask
 
 from forcegauge.models.ase_calculator import AseModel
 from forcegauge.potential import Prediction
+from forcegauge.simulate.crystal_symmetry import averaged_forces, symmetrised
+from forcegauge.structures import Structures
 
 pytestmark = pytest.mark.filterwarnings("ignore:Set OLD_ERROR_HANDLING")  # spglib, of what it will do one day
 OPTIMISERS = {"fire": FIRE, "lbfgs": LBFGS}
@@ -77,6 +79,18 @@ def test_symmetry_is_kept_against_forces_that_break_it(symbol):
         for keep in (True, False)
     )
     assert group(kept.structures[0], 1e-6) == before != group(lost.structures[0], 1e-3)
+
+
+def test_a_supercell_has_no_more_operations_than_rotations():
+    atoms = make_supercell(bulk("Cu"), [[2, 1, 0], [0, 3, 1], [1, 0, 4]])
+    exact = atoms.copy()
+    atoms.positions += np.random.default_rng(2).uniform(-1e-3, 1e-3, (len(atoms), 3))
+    crystal, operations = symmetrised(Structures.from_atoms([atoms]))
+    assert len(operations["images"]) <= 48 < len(atoms) * len(operations["images"])
+    centred = [one - one.mean(axis=0) for one in (crystal.positions, exact.positions)]
+    np.testing.assert_allclose(*centred, atol=1e-12)
+    forces = averaged_forces(operations, np.random.default_rng(3).normal(size=(len(atoms), 3)) + 1.0)
+    np.testing.assert_allclose(forces, np.tile(forces[0], (len(atoms), 1)), atol=1e-12)  # each atom is like each other
 
 
 def test_symmetry_as_ase_keeps_it():

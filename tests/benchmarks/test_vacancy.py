@@ -343,6 +343,14 @@ def test_the_table_is_the_published_one():
     assert rows == 114
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_does_not_choose_the_hop(seed):
+    perfect = bulk("Cu", cubic=True) * 2
+    noisy = perfect.copy()
+    noisy.positions += 1e-13 * np.random.default_rng(seed).normal(size=noisy.positions.shape)
+    assert neighbours(noisy, "fcc", 1.8)[0] == neighbours(perfect, "fcc", 1.8)[0] == [1]
+
+
 def test_own_crystals_are_recognised():
     given = [("gold", bulk("Au", cubic=True) * 2), ("magnesium", bulk("Mg") * (2, 2, 1))]
     gold, magnesium = BENCHMARK.structure_cases(given, SMOKE)

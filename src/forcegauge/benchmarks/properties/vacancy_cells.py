@@ -68,11 +68,13 @@ def neighbours(perfect: Atoms, lattice: str, layer: float) -> tuple[list[int], F
     lengths = np.linalg.norm(ways, axis=1)
     height = np.abs(ways @ perfect.cell[2]) / np.linalg.norm(perfect.cell[2]) / layer
     planes = {"nearest": height, "in-plane": np.zeros(1), "out-of-plane": np.ones(1)}
-    rows = [
-        int(np.where(np.abs(height - planes[hop]) < _LAYER_TOLERANCE, lengths, np.inf).argmin())
-        for hop in HOPS[lattice]
-    ]
+    rows = [_first(np.where(np.abs(height - planes[hop]) < _LAYER_TOLERANCE, lengths, np.inf)) for hop in HOPS[lattice]]
     return [row + 1 for row in rows], ways[rows]
+
+
+def _first(lengths: Floats) -> int:
+    """The first of the shortest: which of twelve equal neighbours it is must not hang on the last digit."""
+    return int(np.flatnonzero(lengths <= (1 + 1e-6) * lengths.min())[0])
 
 
 def vacancies(perfect: Atoms, hoppers: list[int], ways: Floats) -> list[Atoms]:

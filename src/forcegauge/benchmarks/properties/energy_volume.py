@@ -46,6 +46,7 @@ from forcegauge.benchmarks.base import (
     selection,
 )
 from forcegauge.benchmarks.crystals import own_crystals
+from forcegauge.benchmarks.properties.published_volume import published_volume_metrics
 from forcegauge.metrics.curves import PUBLISHED_VOLUME, published_volume_scores, volume_scores
 from forcegauge.potential import Potential
 from forcegauge.records import Case, Metric, Raw
@@ -234,52 +235,15 @@ METRICS = (
     ),
 )
 
-
-def _published(score: str, title: str, anchors: tuple[float, float, float], formula: str) -> Metric:
-    """A metric of the published table: plain mean over the crystals that have the value."""
-    ideal, good, bad = anchors
-    falls = score in ("tortuosity", "spearman-compression-energy")
-    return Metric(
-        key=f"arena-{score}",
-        title=f"{title} (Arena)",
-        unit="",
-        direction="target" if score == "energy-diff-flip-times" else "lower" if falls else "higher",
-        ideal=ideal,
-        good=good,
-        bad=bad,
-        reason="About the best and the last but one of the published rows of table S2 in arXiv 2509.20630.",
-        score=score,
-        aggregate="mean",
-        description=f"{formula} The middle point of the scan stands for the minimum. Plain mean, as published.",
-    )
-
-
-ARENA_METRICS = (
-    _published("energy-diff-flip-times", "Derivative flips", (1.0, 1.0, 1.12), "Sign changes of the energy steps."),
-    _published(
-        "tortuosity",
-        "Tortuosity",
-        (1.0, 1.0004, 1.08),
-        "Total variation of the energy over the least that its ends and its middle point need.",
-    ),
-    _published(
-        "spearman-compression-energy",
-        "Spearman E: compression",
-        (-1.0, -0.9983, -0.944),
-        "Rank correlation of energy and volume below the middle point.",
-    ),
-    _published(
-        "spearman-compression-derivative",
-        "Spearman dE/dV: compression",
-        (1.0, 1.0, 0.9),
-        "Rank correlation of energy steps and volume below the middle point.",
-    ),
-    _published(
-        "spearman-tension-energy",
-        "Spearman E: tension",
-        (1.0, 0.999, 0.994),
-        "Rank correlation of energy and volume above the middle point, that point included.",
-    ),
+ARENA_METRICS = published_volume_metrics(
+    {
+        "energy-diff-flip-times": (1.0, 1.0, 1.12),
+        "tortuosity": (1.0, 1.0004, 1.08),
+        "spearman-compression-energy": (-1.0, -0.9983, -0.944),
+        "spearman-compression-derivative": (1.0, 1.0, 0.9),
+        "spearman-tension-energy": (1.0, 0.999, 0.994),
+    },
+    "About the best and the last but one of the published rows of table S2 in arXiv 2509.20630.",
 )
 
 

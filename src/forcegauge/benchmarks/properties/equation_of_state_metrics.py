@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from forcegauge.benchmarks.properties.equation_of_state_scores import ENERGY_FLOOR_EV_PER_ATOM, WITHOUT_FIT
+from forcegauge.benchmarks.properties.published_volume import published_volume_metrics
 from forcegauge.metrics.equation_of_state import LARGEST_RESIDUAL
 from forcegauge.records import Direction, Metric
 
@@ -181,50 +182,13 @@ METRICS = (
     ),
 )
 
-
-def _published(score: str, title: str, anchors: tuple[float, float, float], formula: str) -> Metric:
-    """A metric of the published table: plain mean over the crystals that have the value."""
-    ideal, good, bad = anchors
-    falls = score in ("tortuosity", "spearman-compression-energy")
-    return Metric(
-        key=f"arena-{score}",
-        title=f"{title} (Arena)",
-        unit="",
-        direction="target" if score == "energy-diff-flip-times" else "lower" if falls else "higher",
-        ideal=ideal,
-        good=good,
-        bad=bad,
-        reason="About the best and the last of the published rows of table 1 in arXiv 2509.20630.",
-        score=score,
-        aggregate="mean",
-        description=f"{formula} The middle point of the scan stands for the minimum. Plain mean, as published.",
-    )
-
-
-ARENA_METRICS = (
-    _published("energy-diff-flip-times", "Derivative flips", (1.0, 1.02, 1.32), "Sign changes of the energy steps."),
-    _published(
-        "tortuosity",
-        "Tortuosity",
-        (1.0, 1.0044, 1.037),
-        "Total variation of the energy over the least that its ends and its middle point need.",
-    ),
-    _published(
-        "spearman-compression-energy",
-        "Spearman E: compression",
-        (-1.0, -0.9994, -0.9918),
-        "Rank correlation of energy and volume below the middle point.",
-    ),
-    _published(
-        "spearman-compression-derivative",
-        "Spearman dE/dV: compression",
-        (1.0, 0.9971, 0.9701),
-        "Rank correlation of energy steps and volume below the middle point.",
-    ),
-    _published(
-        "spearman-tension-energy",
-        "Spearman E: tension",
-        (1.0, 0.996, 0.9637),
-        "Rank correlation of energy and volume above the middle point, that point included.",
-    ),
+ARENA_METRICS = published_volume_metrics(
+    {
+        "energy-diff-flip-times": (1.0, 1.02, 1.32),
+        "tortuosity": (1.0, 1.0044, 1.037),
+        "spearman-compression-energy": (-1.0, -0.9994, -0.9918),
+        "spearman-compression-derivative": (1.0, 0.9971, 0.9701),
+        "spearman-tension-energy": (1.0, 0.996, 0.9637),
+    },
+    "About the best and the last of the published rows of table 1 in arXiv 2509.20630.",
 )

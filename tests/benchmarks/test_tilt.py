@@ -205,7 +205,8 @@ def test_a_users_perovskite_is_recognised_in_any_setting(origin):
 
 def broken_cells():
     cell = perovskite("Sr", "Ti", "O", 3.9)
-    stretched, moved, shifted = cell.copy(), cell.copy(), cell.copy()
+    stretched, moved, shifted, charged = cell.copy(), cell.copy(), cell.copy(), cell.copy()
+    charged.info["charge"] = 1
     stretched.set_cell([3.9, 3.9, 4.1], scale_atoms=True)
     moved.positions[4] += [0.0, 0.0, 0.4]
     shifted.positions[0] += [0.0, 0.0, 0.4]
@@ -216,6 +217,7 @@ def broken_cells():
         (moved, "has no octahedron of X around B"),
         (shifted, "has no A in the corners"),
         (Atoms("SrTiO3", cell.positions), "is not periodic in three directions"),
+        (charged, "has a charge"),
     ]
 
 

@@ -8,10 +8,16 @@ from itertools import chain, count
 from ase import Atoms
 
 from forcegauge.errors import BadInput
+from forcegauge.structures import Structures
 
 
 def own_crystals(
-    structures: Sequence[tuple[str, Atoms]], benchmark: str, does: str, collection: Callable[[str], str]
+    structures: Sequence[tuple[str, Atoms]],
+    benchmark: str,
+    does: str,
+    collection: Callable[[str], str],
+    *,
+    is_rebuilt: bool = False,
 ) -> dict[str, Atoms]:
     """Crystals by the id of their case, in order.
 
@@ -24,9 +30,11 @@ def own_crystals(
         benchmark: its name, for the refusal.
         does: what it does with them, such as ``strains``.
         collection: of the benchmark, by case id; ``own`` for what is none of its sets.
+        is_rebuilt: the benchmark builds cells of its own from the crystal, which would lose its charge.
 
     Raises:
-        BadInput: naming it, for a structure that is not periodic in all three directions.
+        BadInput: naming it, for a structure that is not periodic in all three directions, or that is charged where it
+            would be rebuilt.
     """
     crystals: dict[str, Atoms] = {}
     for place, (name, atoms) in enumerate(structures, start=1):
@@ -38,6 +46,11 @@ def own_crystals(
             raise BadInput(
                 f"benchmark {benchmark} {does} crystals, but structure '{given}' ({atoms.symbols}) is not periodic in "
                 f"three directions (pbc {flags}, {atoms.cell.rank} cell vectors); leave it or the benchmark out"
+            )
+        if is_rebuilt and Structures.from_atoms(atoms).net_charge[0]:
+            raise BadInput(
+                f"benchmark {benchmark} {does} neutral crystals, but structure '{given}' ({atoms.symbols}) has a "
+                "charge; leave it or the benchmark out"
             )
         others = (f"{given}-{number}" for number in count(2))
         crystals[next(candidate for candidate in chain((given,), others) if candidate not in crystals)] = atoms

@@ -87,7 +87,7 @@ def cases(settings: TiltSettings) -> list[Case]:
 
 def structure_cases(structures: Sequence[tuple[str, Atoms]], settings: TiltSettings) -> list[Case]:
     """A user's cubic perovskites; raises BadInput, naming it, for any other structure."""
-    own = own_crystals(structures, NAME, "tilts", collection)
+    own = own_crystals(structures, NAME, "tilts", collection, is_rebuilt=True)
     return [_case(name, recognised(atoms, name, NAME)) for name, atoms in own.items()]
 
 

@@ -136,7 +136,7 @@ def cases(settings: VacancySettings) -> list[Case]:
 
 def structure_cases(structures: Sequence[tuple[str, Atoms]], settings: VacancySettings) -> list[Case]:
     """A user's crystals; raises BadInput, naming it, for one that is no element in fcc or hcp."""
-    own = own_crystals(structures, NAME, "takes an atom out of", collection)
+    own = own_crystals(structures, NAME, "takes an atom out of", collection, is_rebuilt=True)
     known = {name: recognised(name, atoms) for name, atoms in own.items()}
     return [_case(name, crystal, lattice, has_hops=True) for name, (lattice, crystal) in known.items()]
 

@@ -76,6 +76,9 @@ def test_one_unconverged_point_refuses_the_fit():
     converged = np.arange(9) != 3
     assert fit_birch_murnaghan(VOLUME, ALUMINIUM(VOLUME), converged).refusal == "no_convergence"
     assert fit_birch_murnaghan(VOLUME, np.zeros(9)).refusal == "no_minimum"
+    faint = 1e-6 * (ALUMINIUM(VOLUME) - ALUMINIUM.energy)  # of a crystal without cohesion: smooth, and nothing
+    assert fit_birch_murnaghan(VOLUME, faint, floor=1e-5).refusal == "no_minimum"
+    assert not fit_birch_murnaghan(VOLUME, faint).refusal
 
 
 def test_energies_that_fall_to_an_end_have_no_minimum_however_poor_the_fit():

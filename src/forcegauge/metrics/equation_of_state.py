@@ -78,13 +78,16 @@ def inner_window(energy: ArrayLike, n_beside: int = INNER_POINTS) -> slice:
     return slice(max(bottom - n_beside, 0), bottom + n_beside + 1)
 
 
-def fit_birch_murnaghan(volume: ArrayLike, energy: ArrayLike, converged: ArrayLike | bool = True) -> Fit:
+def fit_birch_murnaghan(
+    volume: ArrayLike, energy: ArrayLike, converged: ArrayLike | bool = True, floor: float = 0.0
+) -> Fit:
     """The least-squares equation of state of all points given, or why there is none.
 
     Args:
         volume: [n], Å³, at least five.
         energy: [n], eV.
         converged: [n], whether the energy is that of a relaxed structure.
+        floor: eV; energies that differ by no more have no minimum, however smooth they are.
     """
     v, e = np.asarray(volume, dtype=np.float64), np.asarray(energy, dtype=np.float64)
     if not (np.all(converged) and np.isfinite(e).all()):
@@ -92,6 +95,8 @@ def fit_birch_murnaghan(volume: ArrayLike, energy: ArrayLike, converged: ArrayLi
     cubic: Polynomial = Polynomial.fit(v ** (-2 / 3), e - e.mean(), 3)
     spread = float(np.ptp(e))
     residual = float(np.sqrt(np.mean((cubic(v ** (-2 / 3)) - (e - e.mean())) ** 2)) / spread) if spread else 0.0
+    if spread <= floor:
+        return Fit(None, residual, "no_minimum")
     curve = _minimum(cubic, float(v.min()), float(v.max()), float(e.mean()))
     if curve is None:
         return Fit(None, residual, "negative_curvature" if _is_hill(cubic, v) else "no_minimum")

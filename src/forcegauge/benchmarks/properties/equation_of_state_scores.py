@@ -55,8 +55,8 @@ def _published(raw: Raw) -> dict[str, float]:
 def _relaxed(raw: Raw) -> dict[str, float]:
     """Of the whole scan how smooth it is, of its inner part the equation of state."""
     inner = inner_window(raw["energy"])
-    fit = fit_birch_murnaghan(raw["volume"][inner], raw["energy"][inner], raw["converged"][inner])
     floor = ENERGY_FLOOR_EV_PER_ATOM * float(raw["n_atoms"])
+    fit = fit_birch_murnaghan(raw["volume"][inner], raw["energy"][inner], raw["converged"][inner], floor)
     return {
         **volume_scores(raw["volume"], raw["energy"], floor),
         **refusal_scores(fit),
@@ -65,7 +65,8 @@ def _relaxed(raw: Raw) -> dict[str, float]:
 
 
 def _fixed(case_id: str, raw: Raw, references: References) -> dict[str, float]:
-    fit = fit_birch_murnaghan(raw["volume"], raw["energy"], raw["converged"])
+    floor = ENERGY_FLOOR_EV_PER_ATOM * float(raw["n_atoms"])
+    fit = fit_birch_murnaghan(raw["volume"], raw["energy"], raw["converged"], floor)
     if case_id not in references:
         raise BadInput(f"no all-electron values of {case_id} on this machine: 'forcegauge data fetch acwf' gets them")
     return {

@@ -1,6 +1,8 @@
 """Take the pictures of docs/images from a report, in headless Chromium.
 
-python tools/make_picture.py report.html
+python tools/make_picture.py report.html [board.html]
+
+The leaderboard is of the second report where one is given, the view of a case of the first.
 """
 
 from __future__ import annotations
@@ -28,16 +30,21 @@ def take(page: Page, first: str, last: str, path: Path) -> None:
 
 
 def main() -> None:
-    report = Path(sys.argv[1]).resolve()
+    report, board = Path(sys.argv[1]).resolve(), Path(sys.argv[-1]).resolve()
     chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))))
     FOLDER.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.goto(board.as_uri())
+        page.wait_for_function(
+            "() => document.querySelectorAll('.explorer .js-plotly-plot, .figures .js-plotly-plot').length >= 1"
+        )
+        page.wait_for_timeout(1000)
+        take(page, "h1", ".leaderboard", FOLDER / "report.png")
         page.goto(report.as_uri())
         page.wait_for_function("() => document.querySelectorAll('#diatomics .js-plotly-plot').length >= 3")
         page.wait_for_timeout(1000)
-        take(page, "h1", "#diatomics details >> nth=-1", FOLDER / "report.png")
         take(page, "#diatomics h3 >> nth=-1", "#diatomics .explorer", FOLDER / "explorer.png")
         browser.close()
 

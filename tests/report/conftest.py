@@ -259,10 +259,10 @@ def opened(browser, path, **options):
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
     page.goto(path.as_uri())
-    for part in page.locator(".explorer, .figures").all():
+    for part in page.locator(".explorer, .figures > :not([hidden])").all():
         part.scroll_into_view_if_needed()
     page.wait_for_function(
-        "() => [...document.querySelectorAll('.panels:not([hidden]) .plot, .panels:not([hidden]), .figures .plot')]"
+        "() => [...document.querySelectorAll('.panels:not([hidden]), .figures > :not([hidden]) .plot')]"
         ".every(one => one.matches('.js-plotly-plot') || one.querySelector('.js-plotly-plot'))"
     )
     yield page

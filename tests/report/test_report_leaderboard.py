@@ -7,6 +7,7 @@ from forcegauge.records import PublishedMetric, Raw
 from forcegauge.report import cards, leaderboard, tables, write_report
 from forcegauge.report.page import render
 from forcegauge.scoring import Place, analyse, rank
+from forcegauge.scoring.imports import import_published
 
 HOSTILE = "<script>document.title='owned'</script>"
 
@@ -190,3 +191,18 @@ def test_a_benchmark_without_explorer_still_has_its_cases(synthetic, tmp_path):
     assert text.count('class="curve-data"') == 0
     assert isinstance(results[0].analysis.outcomes["chgnet"]["H"], Raw)
     assert not math.isnan(rank(results).overall["chgnet"].value)
+
+
+@pytest.mark.shared_data
+def test_published_curves_are_ranked_and_named_with_their_source(shared, monkeypatch, tmp_path):
+    monkeypatch.setenv("FORCEGAUGE_MIRROR", str(shared / "mirror"))
+    for name in ("ALIGNN", "CHGNet", "MACE-MPA"):
+        curves = shared / "data" / "arena_published" / "ev" / f"{name}.parquet"
+        import_published(curves, "arena-ev", tmp_path / "r", f"{name}-published")
+    results = analyse(tmp_path / "r")
+    rows = leaderboard.leaderboard(results, rank(results))["rows"]
+    assert [row["model"] for row in rows] == ["MACE-MPA-published", "CHGNet-published", "ALIGNN-published"]
+    assert [row["overall"]["group"] for row in rows] == [1, 2, 3]
+    assert all("MLIP Arena" in row["published"] for row in rows)
+    text = write_report(tmp_path / "r", tmp_path / "report.html").read_text()
+    assert text.count('class="badge"') == 6

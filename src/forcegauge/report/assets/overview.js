@@ -7,8 +7,9 @@ let standing = overviewData;
 
 function drawOverview() {
   const [radar, pareto] = [document.querySelector(".radar"), document.querySelector(".pareto")];
-  whenNear(radar, () => drawThemes(radar));
-  if (!pareto.parentElement.hidden) whenNear(pareto, () => drawCost(pareto));
+  for (const [plot, draw] of [[radar, drawThemes], [pareto, drawCost]]) {
+    if (!plot.parentElement.hidden) whenNear(plot, () => draw(plot));
+  }
 }
 
 const short = (name) => escaped(name.length > 24 ? `${name.slice(0, 22)}…` : name);

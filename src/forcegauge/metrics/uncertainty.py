@@ -130,7 +130,8 @@ def rare_interval(values: ArrayLike, *, n: float | None = None, is_two_sided: bo
 def _one_side(side: Floats, both: Floats, n_cases: int, size: float) -> tuple[float, float, float]:
     """Mean excess on one side with its interval."""
     mean = float(side.sum()) / n_cases
-    return (mean, *_score_interval(mean, _typical(side if len(side) else both), size))
+    t = float(stdtrit(max(size - 1, 1.0), (1 + CONFIDENCE) / 2))
+    return (mean, *_score_interval(mean, _typical(side if len(side) else both), size, t))
 
 
 def _typical(excesses: Floats) -> float:
@@ -142,9 +143,9 @@ def _typical(excesses: Floats) -> float:
     return mean * (1 + wider * float(excesses.var(ddof=1)) / mean**2)
 
 
-def _score_interval(mean: float, typical: float, n: float) -> tuple[float, float]:
+def _score_interval(mean: float, typical: float, n: float, z: float = _Z) -> tuple[float, float]:
     """All m with (mean - m)² <= z² (typical·m - m²) / n."""
-    weight = _Z * _Z / n
+    weight = z * z / n
     centre = mean + weight * typical / 2
     half = math.sqrt(max(centre * centre - (1 + weight) * mean * mean, 0.0))
     return (centre - half) / (1 + weight), (centre + half) / (1 + weight)

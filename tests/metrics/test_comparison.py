@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import permutation_test, wilcoxon
 
-from forcegauge.metrics.comparison import SIGNIFICANCE, difference, holm
+from forcegauge.metrics.comparison import SIGNIFICANCE, difference, holm, swap_pairs
 from forcegauge.metrics.ranking import rank_intervals, shares_of_best, tie_groups
 
 
@@ -73,8 +73,51 @@ def test_medians_are_compared_as_medians():
 def test_missing_cases_are_no_case():
     first, second = noisy(6)
     first[:20], second[10:40] = np.nan, np.inf
-    assert difference(first, second).n == 160
+    assert difference(first, second).n == 180
     assert difference([np.nan], [1.0]).p == 1
+
+
+def test_infinite_scores_count_and_one_decides_nothing():
+    first, second = noisy(6, n=40)
+    for n, is_decided in ((1, False), (12, True)):
+        second[:n] = np.inf
+        found = difference(first, second)
+        assert found.value == -np.inf
+        assert found.is_decided == is_decided
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "median"])
+def test_a_bias_is_compared_as_a_bias(aggregate):
+    """Errors of both signs cancel: the first has none on average, though each case is far off."""
+    rng = np.random.default_rng(11)
+    first, second = rng.permutation([-0.5, 0.5] * 30) + rng.normal(0, 0.05, 60), 0.3 + rng.normal(0, 0.05, 60)
+    found = difference(first, second, aggregate, ideal=0.0)
+    if aggregate == "mean":
+        assert found.value == pytest.approx(-0.3, abs=0.05)
+        assert found.is_decided
+        assert difference(second, first, ideal=0.0).low == pytest.approx(-found.high, abs=0.02)
+    one_sided = difference(1 + np.abs(first), 1 + np.abs(second), aggregate, ideal=1.0)
+    assert one_sided.value == pytest.approx(0.2, abs=0.05)
+
+
+@pytest.mark.parametrize("ideal", [None, 0.0])
+def test_all_pairs_at_once_agree_with_single_ones(ideal):
+    scores = np.random.default_rng(12).normal([[0.1], [0.3], [-0.2]], 0.6, (3, 60))
+    scores[0, :5] = np.nan
+    labels = np.arange(60) // 2
+    pairs = swap_pairs(scores, labels, ideal=ideal)
+    for a, b in ((0, 1), (0, 2), (2, 1)):
+        one = difference(scores[a], scores[b], clusters=labels, ideal=ideal)
+        assert pairs.apart[a, b] == pytest.approx(one.value)
+        assert pairs.p[a, b] == pytest.approx(one.p, abs=0.03)
+    assert pairs.n_systems[0, 1] == 28
+
+
+def test_many_models_can_be_told_apart():
+    """No number of swaps bounds what Holm's correction for 780 pairs may show."""
+    scores = np.arange(40.0)[:, None] + np.random.default_rng(13).normal(0, 0.1, (40, 100))
+    pairs = swap_pairs(scores, np.arange(100))
+    assert holm(pairs.p[np.triu_indices(40, 1)]).max() < SIGNIFICANCE
 
 
 @pytest.mark.parametrize("kind", ["normal", "lognormal", "rare"])
@@ -91,7 +134,7 @@ def test_alike_potentials_are_told_apart_as_seldom_as_promised(kind):
 
 def test_so_many_cases_would_decide():
     first, second = noisy(8, shift=0.03, n=60)
-    wanted = difference(first, second).n_to_decide
+    wanted = difference(first, second).n_to_decide()
     assert wanted > 60
     more = [difference(*noisy(seed, shift=0.03, n=int(wanted))).is_decided for seed in range(20)]
     assert np.mean(more) >= 0.5

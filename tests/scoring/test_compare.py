@@ -12,7 +12,7 @@ import forcegauge
 from forcegauge.errors import BadInput, UnknownName
 from forcegauge.models import analytic
 from forcegauge.scoring import analyse, compare
-from forcegauge.scoring.compare import markdown
+from forcegauge.scoring.compare import left_out, markdown
 from forcegauge.structures import Structures
 
 CASES = "Al-fcc,Cu-fcc,Fe-bcc,Mg-hcp,Si-diamond,NaCl-rocksalt,GaAs-zincblende,Ni-fcc,Ag-fcc,Au-fcc,Pt-fcc,Pd-fcc,W-bcc"
@@ -32,9 +32,7 @@ class Seeded(Calculator):
         super().calculate(atoms, properties, system_changes)
         phase = np.random.default_rng([self._seed, *sorted(atoms.numbers)]).uniform(0, 6.28)
         (answer,) = self._sound.evaluate(Structures.from_atoms([atoms]), frozenset({"energy"}))
-        self.results = {
-            "energy": answer.energy + 0.2 * len(atoms) * math.cos(9 * atoms.cell.volume ** (1 / 3) + phase)
-        }
+        self.results = {"energy": answer.energy + 0.2 * len(atoms) * math.cos(9 * atoms.cell.volume ** (1 / 3) + phase)}
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +77,29 @@ def test_an_effect_below_the_margin_does_not_matter(store):
     )
     assert (small.verdict, counted.verdict) == ("undecided", "worse")
     assert small.effect == pytest.approx(-0.003)
+
+
+@pytest.mark.parametrize("margin", [-0.1, math.nan, math.inf])
+def test_a_margin_that_would_open_the_gate_is_refused(store, margin):
+    results = analyse(store.add("a", [0.1] * 12).add("b", [0.9] * 12))
+    with pytest.raises(BadInput, match="margin"):
+        compare(results, "a", "b", margin=margin)
+
+
+def test_so_many_cases_are_more_than_there_are(store):
+    """What is undecided needs more cases, and no number of them makes a small effect matter."""
+    rng = np.random.default_rng(0)
+    store.add("a", rng.normal(0.5, 0.2, 40).tolist()).add("b", rng.normal(0.5, 0.2, 40).tolist())
+    open_one = next(row for row in compare(analyse(store), "a", "b") if row.metric == "mean_error")
+    small = next(row for row in compare(analyse(store), "a", "b", margin=0.5) if row.metric == "mean_error")
+    assert open_one.verdict == "undecided"
+    assert open_one.n_to_decide > 40
+    assert math.isnan(small.n_to_decide)
+
+
+def test_what_only_one_was_asked_is_said(store):
+    results = analyse(store.add("a", [0.1] * 12).add("a", [0.1] * 12, benchmark="others").add("b", [0.1] * 12))
+    assert left_out(results, "a", "b") == ["others: not compared, b was not asked"]
 
 
 def invoke(*words):

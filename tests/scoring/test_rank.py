@@ -90,16 +90,79 @@ def test_rows_are_the_table(store):
     assert rows[0]["accuracy"] == pytest.approx((0.8 / 0.9 + 0) / 2)
 
 
-def test_unequal_cases_rank_on_those_that_all_were_asked(tmp_path):
-    import forcegauge
+def test_scores_and_intervals_stay_when_models_join(store):
+    """Not even if they were asked more cases, fewer, or others."""
+    first = rank(store.add("a", spread(0.1, 1, n=40)))
+    shown = [(one.value, one.low, one.high) for one in (first.overall["a"], first.themes["accuracy"]["a"])]
+    store.add("more", spread(0.2, 2, n=60)).add("fewer", spread(0.0, 3, n=12)).add("few", [0.1] * 3)
+    joined = rank(store)
+    assert [(one.value, one.low, one.high) for one in (joined.overall["a"], joined.themes["accuracy"]["a"])] == shown
+    assert joined.overall["few"].reason == "asked 3 of the 12 common cases: numbers"
+    assert joined.overall["few"].rank == 0
+    assert joined.overall["few"].value == 1
+    assert np.isnan(joined.overall["few"].low)
+    assert sorted(one.rank for one in joined.overall.values()) == [0, 1, 2, 3]
 
-    options = {"benchmarks": "energy-volume", "preset": "smoke", "results": tmp_path / "r", "progress": False}
-    forcegauge.run("broken-discontinuous", **options)
-    forcegauge.run("lennard-jones", **{**options, "cases": ["Cu-fcc"], "preset": "quick"})
-    ranking = forcegauge.rank(tmp_path / "r")
-    assert {one.rank for one in ranking.benchmarks[0].metrics["coverage"].values()} == {1}
-    (result,) = forcegauge.analyse(tmp_path / "r")
-    assert any("ranks are over the 1 cases that all were asked" in note for note in result.notes)
+
+def test_places_are_over_common_cases(store):
+    """The second was asked the easy cases only: a better score, and the worse place."""
+    hard = [0.2] * 20 + [0.9] * 20
+    ranking = rank(store.add("whole", hard).add("easy", [0.3 + 0.001 * row for row in range(20)]))
+    places = ranking.overall
+    assert places["easy"].value > places["whole"].value
+    assert (places["whole"].rank, places["easy"].rank) == (1, 2)
+    assert (places["whole"].worst, places["easy"].best) == (1, 2)
+
+
+def test_who_fails_everywhere_is_worse_beyond_doubt(store):
+    """No draw of the cases changes either score, which is no reason for a tie."""
+    ranking = rank(store.add("dead", ["crashed"] * 30).add("sound", [0.0] * 30).add("mute", [np.nan] * 30))
+    assert [ranking.overall[model].group for model in ("sound", "dead", "mute")] == [1, 2, 2]
+    assert ranking.overall["mute"].value == 0
+
+
+def test_made_for_none_of_the_elements_is_as_good_as_not_asked(store):
+    store.add("a", ["unsupported_element"] * 12).add("a", [0.2] * 12, benchmark="others")
+    store.add("b", [0.5] * 12).add("b", [0.5] * 12, benchmark="others")
+    ranking = rank(store)
+    assert ranking.overall["a"].reason == "made for none of its elements: numbers"
+    assert ranking.models == ("b", "a")
+    assert np.isnan(ranking.overall["a"].value)
+
+
+def test_few_systems_outvote_nobody(store):
+    """A third of a small benchmark's difference must not be told because the large one has little noise."""
+    for model, small, seed in (("a", 0.2, 1), ("b", 0.9, 2)):
+        store.add(model, [small] * 3).add(model, spread(0.1, seed), benchmark="others")
+    ranking = rank(store)
+    assert ranking.overall["a"].value > ranking.overall["b"].value + 0.3
+    assert ranking.overall["b"].group == 1
+    assert rank(analyse(store)[:1]).overall["a"].chance != rank(analyse(store)[:1]).overall["a"].chance
+
+
+def test_a_bias_is_ranked_by_its_mean(store, monkeypatch):
+    from dataclasses import replace
+
+    from forcegauge.benchmarks import registry
+
+    made = registry.get("numbers")
+    bias = replace(made.metrics["default"][0], direction="target", good=0.1, bad=1.0)
+    monkeypatch.setattr(registry, "get", lambda name: replace(made, metrics={"default": (bias,)}))
+    noise = np.random.default_rng(0).normal(0, 0.05, 60)
+    store.add("fair", (np.array([0.5, -0.5] * 30) + noise).tolist()).add("biased", (0.4 + noise).tolist())
+    ranking = rank(store)
+    places = ranking.benchmarks[0].metrics["mean_error"]
+    assert (places["fair"].rank, places["biased"].rank, places["biased"].group) == (1, 2, 2)
+    assert 0 < places["biased"].low < places["biased"].value < places["biased"].high < 1
+
+
+def test_a_tie_says_how_many_cases_would_decide(store):
+    store.add("a", spread(0.10, 1)).add("b", spread(0.1, 2)).add("c", spread(0.7, 3))
+    places = rank(store).benchmarks[0].metrics["mean_error"]
+    first, second = sorted("ab", key=lambda model: places[model].rank)
+    assert places[first].group == places[second].group
+    assert places[second].to_decide > 1
+    assert np.isnan([places[first].to_decide, places["c"].to_decide]).all()
 
 
 def test_perfect_models_tie(tmp_path):

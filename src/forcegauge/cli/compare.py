@@ -40,10 +40,13 @@ def compare(
     from dataclasses import asdict
 
     from forcegauge.errors import BadInput
+    from forcegauge.scoring import analyse
     from forcegauge.scoring.compare import compare as compared
+    from forcegauge.scoring.compare import left_out
     from forcegauge.scoring.compare import markdown as table
 
-    rows = compared(results, baseline, candidate, mode, margin)  # type: ignore[arg-type]  # callee checks
+    analysed = analyse(results, mode)  # type: ignore[arg-type]  # the callee checks the mode
+    rows = compared(analysed, baseline, candidate, margin=margin)
     if markdown is not None:
         try:
             markdown.write_text(table(rows, baseline, candidate), encoding="utf-8")
@@ -54,6 +57,9 @@ def compare(
     fields = [asdict(row) for row in shown]
     ordered = [{name: one[name] for name in (*first, *(key for key in one if key not in first))} for one in fields]
     print_rows(ordered, as_json=as_json, title=f"{candidate} against {baseline}")
+    notes = [f"{result.benchmark.name}: {note}" for result in analysed for note in result.notes]
+    for note in (*notes, *left_out(analysed, baseline, candidate)):
+        typer.echo(note, err=True)
     worse = [f"{row.benchmark} {row.metric}" for row in rows if row.verdict == "worse"]
     if worse:
         typer.echo(f"{candidate} is worse than {baseline} in {', '.join(worse)}", err=True)

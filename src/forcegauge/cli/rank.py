@@ -23,9 +23,11 @@ def rank(
 
     A metric's anchors turn its value into a level from 0 (useless) to 1 (fit for use). A benchmark's score is the mean
     level of its metrics times the share of cases answered, a theme's the mean of its benchmarks, the overall one that
-    of the themes: no other model has a part in it. best and worst are the places that doubt leaves open, all models
-    together at 95 %; in one group nobody is better than its first beyond doubt; chance is that of being the best.
-    What is of another level of theory than the reference is not scored, and who was not asked everything has no place.
+    of the themes: no other model has a part in it. Places are over the cases that all models were asked. best and
+    worst are the places that doubt leaves open, all models together at 95 %; in one group nobody is better than its
+    first beyond doubt; chance is that of being the best; times_to_decide is how many times the cases would tell a
+    model from the next better one. What is of another level of theory than the reference is not scored, and who was
+    not asked everything has no place.
 
     In mode arena the places are summed over the metrics of a task and then over the tasks, as published.
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from forcegauge.metrics.uncertainty import MIN_CASES, Aggregate, estimate, weighted_medians, wilson
 
@@ -16,7 +16,12 @@ Floats = NDArray[np.float64]
 SIGNIFICANCE = 0.05
 _POWER = 0.8
 _SWAPS = 10_000
+_SWAPS_AT_ONCE = 2000
+_ENOUGH = 20
+"""So many swaps that reach a difference tell how often they do; more need not be tried."""
 _RESAMPLES = 2000
+_BEYOND = 1e100
+"""Stands for infinity: its square is still a number."""
 
 
 class Difference(NamedTuple):
@@ -28,8 +33,6 @@ class Difference(NamedTuple):
         high: its upper end.
         p: how often chance alone would give so large a difference; 1 where there is none.
         n: common cases.
-        n_to_decide: cases of this kind in all that would show a difference of this size with 80 % chance; NaN where
-            nothing can be said of that.
     """
 
     value: float
@@ -37,12 +40,36 @@ class Difference(NamedTuple):
     high: float
     p: float
     n: int
-    n_to_decide: float
 
     @property
     def is_decided(self) -> bool:
         """Whether both the interval and the swaps exclude no difference."""
         return self.p < SIGNIFICANCE and (self.low > 0 or self.high < 0)
+
+    def n_to_decide(self, n_tests: int = 1) -> float:
+        """Cases of this kind in all that would show a difference of this size with 80 % chance.
+
+        NaN where nothing can be said of that.
+
+        Args:
+            n_tests: comparisons that together may err as seldom as one.
+        """
+        if not self.value or not math.isfinite(self.high - self.low):
+            return math.nan
+        error = (self.high - self.low) / (2 * float(ndtri(1 - SIGNIFICANCE / 2)))
+        return float(math.ceil(self.n * times_to_decide(self.value, error, n_tests)))
+
+
+def times_to_decide(value: float, error: float, n_tests: int = 1) -> float:
+    """How many times the cases would show a difference of this size with 80 % chance.
+
+    Args:
+        value: the difference, not 0.
+        error: its standard error on the cases that there are.
+        n_tests: comparisons that together may err as seldom as one.
+    """
+    z = float(ndtri(1 - SIGNIFICANCE / n_tests / 2)) + float(ndtri(_POWER))
+    return (z * error / value) ** 2
 
 
 def difference(
@@ -51,6 +78,7 @@ def difference(
     aggregate: Aggregate = "mean",
     *,
     clusters: ArrayLike | None = None,
+    ideal: float | None = None,
     seed: int = 0,
 ) -> Difference:
     """How far the first potential's aggregate is above the second's, case by case.
@@ -59,36 +87,43 @@ def difference(
     random, cluster by cluster, which is exact where they are alike (Fisher's randomisation test).
 
     Args:
-        first: [n_cases], scores; NaN where a case has none.
+        first: [n_cases], scores; NaN where a case has none, infinite where it is worse than any other.
         second: [n_cases], the other's scores of the same cases.
         aggregate: as :func:`forcegauge.metrics.uncertainty.estimate` knows them.
         clusters: [n_cases], a label per case; cases of one label go together.
+        ideal: compares the aggregates' distances from it instead: errors of both signs cancel, as they do in a bias.
         seed: of the random numbers.
     """
     pair = np.stack([np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)])
     labels = np.arange(pair.shape[1]) if clusters is None else np.asarray(clusters)
-    both = np.isfinite(pair).all(axis=0)
-    pair, labels = pair[:, both], labels[both]
+    both = ~np.isnan(pair).any(axis=0)
+    pair, labels = np.clip(pair[:, both], -_BEYOND, _BEYOND), labels[both]
     if aggregate == "proportion":
         pair = (pair == 1).astype(float)
     n = pair.shape[1]
     if n == 0:
-        return Difference(math.nan, math.nan, math.nan, 1.0, 0, math.nan)
+        return Difference(math.nan, math.nan, math.nan, 1.0, 0)
     groups = np.unique(labels, return_inverse=True)[1].reshape(-1)
+    if ideal is not None:
+        pair = pair - ideal
+        if aggregate != "median" and ((pair >= 0).all() or (pair <= 0).all()):  # nothing cancels: plain distances
+            pair, ideal = np.abs(pair), None
     rng = np.random.default_rng(seed)
-    if aggregate == "median":
-        value, low, high, p = _of_medians(pair, groups, rng)
+    if aggregate == "median" or ideal is not None:
+        found = _resampled(pair, groups, aggregate == "median", ideal is not None, rng)
     else:
-        found = estimate(pair[0] - pair[1], "mean", clusters=groups, is_two_sided=True, seed=seed)
-        value, low, high = found.value, found.low, found.high
-        n_groups = int(groups.max()) + 1
-        if (
-            value and math.isnan(low) and n_groups >= MIN_CASES
-        ):  # all alike: a rare other case may count nothing, or twice
-            rare = abs(value) * wilson(0.0, n_groups)[1]
-            low, high = value - rare, value + rare
-        p = _swapped_means(pair, groups, rng)
-    return Difference(value, low, high, p, n, _cases_to_decide(value, low, high, n))
+        found = (*_of_means(pair, groups, seed), _swapped_means(pair, groups, rng))
+    value, low, high = (math.copysign(math.inf, one) if abs(one) > _BEYOND / 1e9 else one for one in found[:3])
+    return Difference(value, low, high, found[3], n)
+
+
+def _of_means(pair: Floats, groups: NDArray[np.int64], seed: int) -> tuple[float, float, float]:
+    found = estimate(pair[0] - pair[1], "mean", clusters=groups, is_two_sided=True, seed=seed)
+    n_groups = int(groups.max()) + 1
+    if found.value and math.isnan(found.low) and n_groups >= MIN_CASES:
+        rare = abs(found.value) * wilson(0.0, n_groups)[1]  # all alike: a rare other case may count nothing, or twice
+        return found.value, found.value - rare, found.value + rare
+    return found.value, found.low, found.high
 
 
 def _swapped_means(pair: Floats, groups: NDArray[np.int64], rng: np.random.Generator) -> float:
@@ -104,54 +139,107 @@ def _swapped_means(pair: Floats, groups: NDArray[np.int64], rng: np.random.Gener
     return float((np.sum(np.abs(signs @ sums) >= seen) + 1) / (_SWAPS + 1))
 
 
-def swap_probabilities(scores: ArrayLike, clusters: ArrayLike, *, seed: int = 0) -> Floats:
-    """[n_models, n_models], how often chance alone would set the means of two so far apart, on their common cases.
+class Swaps(NamedTuple):
+    """All pairs of models on the cases that both have a score of, each [n_models, n_models].
 
-    The test of :func:`difference`, for all pairs at once.
+    Args:
+        apart: mean of the row's model less that of the column's, or of their distances; 0 without a common case.
+        p: how often chance alone would set them so far apart.
+        error: standard error of ``apart`` were they alike.
+        n_systems: clusters that they have in common.
+    """
+
+    apart: Floats
+    p: Floats
+    error: Floats
+    n_systems: NDArray[np.int64]
+
+
+def swap_pairs(scores: ArrayLike, clusters: ArrayLike, *, ideal: float | None = None, seed: int = 0) -> Swaps:
+    """The swaps of :func:`difference` for the means of all pairs at once.
 
     Args:
         scores: [n_models, n_cases]; NaN where a model has none.
         clusters: [n_cases], a label per case; cases of one label go together.
+        ideal: compares the means' distances from it instead of the means.
         seed: of the random numbers.
     """
-    values = np.asarray(scores, dtype=np.float64)
+    values = np.clip(np.asarray(scores, dtype=np.float64), -_BEYOND, _BEYOND) - (ideal or 0.0)
     groups = np.unique(np.asarray(clusters), return_inverse=True)[1].reshape(-1)
     n_models, n_groups = len(values), int(groups.max(initial=-1)) + 1
     rows, columns = np.triu_indices(n_models, 1)
-    with np.errstate(invalid="ignore"):
-        apart = values[rows] - values[columns]
-    apart[~np.isfinite(apart)] = 0.0  # not a common case of this pair
-    sums = np.stack([np.bincount(groups, one, minlength=n_groups) for one in apart]) if len(apart) else apart
-    probabilities = np.ones((n_models, n_models))
-    if not sums.size:
-        return probabilities
-    signs = np.random.default_rng(seed).integers(0, 2, size=(_SWAPS, n_groups), dtype=np.int8) * 2 - 1
-    seen = np.abs(sums.sum(axis=1)) * (1 - 1e-9)
-    reached = np.abs(signs.astype(np.float64) @ sums.T) >= seen
-    p = (reached.sum(axis=0) + 1) / (_SWAPS + 1)
-    probabilities[rows, columns] = probabilities[columns, rows] = p
-    return probabilities
+    there = ~np.isnan(values)
+    by_group = np.zeros((n_groups, len(groups)))
+    by_group[groups, np.arange(len(groups))] = 1.0
+    common = there[rows] & there[columns]
+    counts = common @ by_group.T
+    n = np.maximum(counts.sum(axis=1), 1.0)
+    sums = np.where(common, values[rows] - values[columns], 0.0) @ by_group.T / n[:, None]
+    middle = np.where(common, values[rows] + values[columns], 0.0).sum(axis=1) / n / 2
+
+    def distance(halves: Floats) -> Floats:
+        """Of the pair [n, n_pairs] whose means lie so far to both sides of their middle."""
+        return 2 * halves if ideal is None else np.abs(middle + halves) - np.abs(middle - halves)
+
+    seen = distance(sums.sum(axis=1)[None] / 2)[0]
+    reached, squares = np.zeros(len(rows)), np.zeros(len(rows))
+    rng = np.random.default_rng(seed)
+    for _ in range(_SWAPS // _SWAPS_AT_ONCE):
+        signs = rng.integers(0, 2, size=(_SWAPS_AT_ONCE, n_groups), dtype=np.int8).astype(np.float64) * 2 - 1
+        swapped = distance(signs @ sums.T / 2)
+        reached += (np.abs(swapped) >= np.abs(seen) * (1 - 1e-9)).sum(axis=0)
+        squares += (swapped**2).sum(axis=0)
+    error = np.sqrt(squares / _SWAPS)
+    # Hoeffding's bound on sums of random signs goes on where the swaps end, else many models could not be told.
+    square = (sums**2).sum(axis=1)
+    bound = 2 * np.exp(-np.divide(seen**2, 2 * square, out=np.zeros_like(seen), where=square > 0))
+    p = np.minimum((reached + 1) / (_SWAPS + 1), bound)
+
+    def matrix(upper: Floats, sign: float, diagonal: float) -> Floats:
+        found = np.full((n_models, n_models), diagonal)
+        found[rows, columns], found[columns, rows] = upper, sign * upper
+        return found
+
+    n_systems = matrix((counts > 0).sum(axis=1).astype(np.float64), 1.0, 0.0).astype(np.int64)
+    return Swaps(matrix(seen, -1.0, 0.0), matrix(p, 1.0, 1.0), matrix(error, 1.0, 0.0), n_systems)
 
 
-def _of_medians(pair: Floats, groups: NDArray[np.int64], rng: np.random.Generator) -> tuple[float, float, float, float]:
-    n_groups, value = int(groups.max()) + 1, float(np.median(pair[0]) - np.median(pair[1]))
-    swap = rng.integers(0, 2, size=(_RESAMPLES, n_groups), dtype=bool)[:, groups]
-    swapped = np.median(np.where(swap, pair[1], pair[0]), axis=1) - np.median(np.where(swap, pair[0], pair[1]), axis=1)
-    p = float((np.sum(np.abs(swapped) >= abs(value) * (1 - 1e-12)) + 1) / (_RESAMPLES + 1))
+def _resampled(
+    pair: Floats, groups: NDArray[np.int64], is_median: bool, is_distance: bool, rng: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """Value, interval and probability where the aggregates, or their distances from 0, are no sum over cases."""
+    n_groups = int(groups.max()) + 1
+
+    def apart(first: Floats, second: Floats) -> Floats:
+        return np.abs(first) - np.abs(second) if is_distance else first - second
+
+    middle = np.median if is_median else np.mean
+    value = float(apart(middle(pair[:1], axis=1), middle(pair[1:], axis=1))[0])
+    reached = n_swaps = 0
+    while n_swaps < _SWAPS and reached < _ENOUGH:
+        swap = rng.integers(0, 2, size=(_SWAPS_AT_ONCE, n_groups), dtype=bool)[:, groups]
+        swapped = apart(*(middle(np.where(swap, one, other), axis=1) for one, other in (pair, pair[::-1])))
+        reached += int(np.sum(np.abs(swapped) >= abs(value) * (1 - 1e-12)))
+        n_swaps += _SWAPS_AT_ONCE
+    p = (reached + 1) / (n_swaps + 1)
     if n_groups < MIN_CASES:
         return value, math.nan, math.nan, p
     weights = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=_RESAMPLES)[:, groups]
-    drawn = [weighted_medians(one[order := np.argsort(one, kind="stable")], weights[:, order]) for one in pair]
-    low, high = np.quantile(drawn[0] - drawn[1], [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2])
-    return (value, math.nan, math.nan, p) if low == high else (value, float(low), float(high), p)
+    if is_median:
+        drawn = [weighted_medians(one[order := np.argsort(one, kind="stable")], weights[:, order]) for one in pair]
+    else:
+        drawn = [weights @ one / weights.sum(axis=1) for one in pair]
+    low, high = np.quantile(apart(*drawn), [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2])
+    if low == high:
+        return value, math.nan, math.nan, p
+    wider = widening(n_groups)
+    return value, min(value + wider * (low - value), value), max(value + wider * (high - value), value), p
 
 
-def _cases_to_decide(value: float, low: float, high: float, n: int) -> float:
-    if not value or not math.isfinite(high - low):
-        return math.nan
-    z = float(ndtri(1 - SIGNIFICANCE / 2))
-    error = (high - low) / (2 * z)
-    return float(math.ceil(n * ((z + float(ndtri(_POWER))) * error / abs(value)) ** 2))
+def widening(n_clusters: float) -> float:
+    """What the percentile interval of so few clusters lacks in width (Hesterberg 2015, arXiv 1411.5279)."""
+    t, z = float(stdtrit(n_clusters - 1, 1 - SIGNIFICANCE / 2)), float(ndtri(1 - SIGNIFICANCE / 2))
+    return t / z * math.sqrt(n_clusters / (n_clusters - 1))
 
 
 def holm(p_values: ArrayLike) -> Floats:

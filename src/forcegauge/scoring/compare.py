@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,10 @@ import numpy as np
 from forcegauge.benchmarks.base import Mode
 from forcegauge.errors import BadInput, UnknownName
 from forcegauge.metrics.comparison import SIGNIFICANCE, Difference, difference, holm
-from forcegauge.records import Metric
+from forcegauge.records import Aggregate, Metric
 from forcegauge.scoring.analyse import COVERAGE, BenchmarkResult, analyse
 from forcegauge.scoring.comparable import why_not
-from forcegauge.scoring.draws import Floats, Table
+from forcegauge.scoring.draws import Table
 
 Verdict = Literal["better", "worse", "undecided"]
 MARGIN = 0.01
@@ -32,12 +33,13 @@ class Comparison:
         unit: of the values.
         baseline: value of the baseline.
         candidate: value of the candidate.
-        effect: how far the candidate is nearer to the ideal, per case, in the unit; negative is worse.
+        effect: how far the candidate's value is nearer to the ideal, in the unit; negative is worse.
         low: lower end of its 95 % interval, NaN where it is unknown.
         high: its upper end.
         p: how often chance alone would do as much, all metrics of the comparison together (Holm).
         n_cases: common cases.
-        n_to_decide: cases that would show an effect of this size with 80 % chance, NaN where nothing is known.
+        n_to_decide: cases that would show an effect of this size with 80 % chance, all metrics of the comparison
+            together; NaN where nothing is known, or where the effect does not matter.
         verdict: of all this.
         note: why there is no verdict, where that is not for want of cases.
     """
@@ -77,25 +79,36 @@ def compare(
         margin: see :data:`MARGIN`.
 
     Raises:
-        BadInput: an unknown model, twice the same one, or no common case.
+        BadInput: an unknown model, twice the same one, no common case, or a margin that is no share.
     """
     analysed = analyse(results, mode) if isinstance(results, str | Path) else results
     known = sorted({model for result in analysed for model in result.models})
     for name in (baseline, candidate):
         if name not in known:
             raise UnknownName("model in these results", name, known)
+    if not (math.isfinite(margin) and margin >= 0):
+        raise BadInput(f"margin is {margin}: it must be a share of the way between the anchors, such as {MARGIN}")
     if baseline == candidate:
         raise BadInput(f"baseline and candidate are both '{baseline}': compare needs two models of the folder")
     rows = [row for one in analysed if one.analysis is not None for row in _of_benchmark(one, baseline, candidate)]
     if not rows:
         raise BadInput(f"{baseline} and {candidate} have no common case: run the same benchmarks for both")
     chances = holm([found.p for _, _, found, _ in rows])
+    reasons = [why_not(metric, candidate) or why_not(metric, baseline) for _, metric, _, _ in rows]
     return [
-        _judged(
-            result, metric, found, values, float(p), margin, why_not(metric, candidate) or why_not(metric, baseline)
-        )
-        for (result, metric, found, values), p in zip(rows, chances, strict=True)
+        _judged(row, float(p), len(rows), margin, reason) for row, p, reason in zip(rows, chances, reasons, strict=True)
     ]
+
+
+def left_out(results: Sequence[BenchmarkResult], baseline: str, candidate: str) -> list[str]:
+    """Benchmarks that one of the two was not asked, or not one common case of: a gate that sees less says so."""
+    found = []
+    for result in results:
+        one, other = (frozenset(result.records.get(model, {})) for model in (baseline, candidate))
+        if (one or other) and not one & other:
+            absent = "no common case" if one and other else f"{baseline if other else candidate} was not asked"
+            found.append(f"{result.benchmark.name}: not compared, {absent}")
+    return found
 
 
 _Row = tuple[BenchmarkResult, Metric, Difference, tuple[float, float]]
@@ -109,40 +122,26 @@ def _of_benchmark(result: BenchmarkResult, baseline: str, candidate: str) -> lis
     rows = []
     for metric in result.metrics:
         scores = np.where(common, table.scores(metric), np.nan)
-        both = np.isfinite(scores).all(axis=0)
+        both = ~np.isnan(scores).any(axis=0)
         if not both.any():
             continue
-        good = _goodness(metric, scores)
-        found = difference(good[1], good[0], _aggregate(metric), clusters=table.systems)
+        first, second = scores[::-1] if metric.direction == "higher" else scores
+        ideal = metric.ideal if metric.direction == "target" else None
+        aggregate: Aggregate = "median" if metric.aggregate == "median" else "mean"
+        found = difference(first, second, aggregate, clusters=table.systems, ideal=ideal)
         middle = np.median if metric.aggregate == "median" else np.mean
         values = middle(scores[:, both], axis=1)
         rows.append((result, metric, found, (float(values[0]), float(values[1]))))
     return rows
 
 
-def _aggregate(metric: Metric) -> Literal["mean", "median"]:
-    return "median" if metric.aggregate == "median" else "mean"
-
-
-def _goodness(metric: Metric, scores: Floats) -> Floats:
-    """Per-case scores turned so that more is better."""
-    if metric.direction == "target":
-        return -np.abs(scores - metric.ideal)
-    return scores if metric.direction == "higher" else -scores
-
-
-def _judged(
-    result: BenchmarkResult,
-    metric: Metric,
-    found: Difference,
-    values: tuple[float, float],
-    p: float,
-    margin: float,
-    reason: str,
-) -> Comparison:
+def _judged(row: _Row, p: float, n_tests: int, margin: float, reason: str) -> Comparison:
+    result, metric, found, values = row
     span = abs(metric.distance(metric.bad) - metric.distance(metric.good))
     verdict: Verdict = "undecided"
-    if not reason and p < SIGNIFICANCE and (found.low > 0 or found.high < 0) and abs(found.value) >= margin * span:
+    is_told = p < SIGNIFICANCE and (found.low > 0 or found.high < 0)
+    matters = abs(found.value) >= margin * span
+    if not reason and is_told and matters:
         verdict = "better" if found.value > 0 else "worse"
     return Comparison(
         result.benchmark.name,
@@ -154,7 +153,8 @@ def _judged(
         found.high,
         p,
         found.n,
-        found.n_to_decide if verdict == "undecided" else float(found.n),
+        # More cases do not make a small effect matter.
+        (float(found.n) if is_told else max(found.n_to_decide(n_tests), found.n + 1.0)) if matters else math.nan,
         verdict,
         reason,
     )
@@ -191,4 +191,4 @@ def _table(rows: Sequence[Comparison]) -> str:
 
 def _code(name: str) -> str:
     """A name from outside as Markdown code, which nothing in it can leave."""
-    return f"`{name.replace('`', chr(39)).replace(chr(10), ' ')}`"
+    return f"`{' '.join(name.replace('`', chr(39)).split())}`"

@@ -9,39 +9,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forcegauge.errors import Failure
-from forcegauge.metrics.uncertainty import MIN_CASES, weighted_medians
+from forcegauge.metrics.uncertainty import weighted_medians
 from forcegauge.records import Metric
 from forcegauge.scoring.analyse import COVERAGE, BenchmarkResult
 
 Floats = NDArray[np.float64]
 
 N_DRAWS = 2000
+_BEYOND = 1e60
+"""Stands for an infinite score: as large as a draw needs, and no draw of it without others is NaN."""
 
 
 class Table:
     """Per-case scores of all models in one benchmark, and draws of whole chemical systems.
 
+    A system is drawn as often as a Poisson number of its own says (Hanley and MacGibbon 2006,
+    doi:10.1016/j.cmpb.2006.04.006), so a model's draws do not move when others bring further cases.
+
     Args:
         result: of :func:`forcegauge.scoring.analyse`, with an analysis.
         models: in the order of the rows.
+        cases: ids that count; None for all.
     """
 
-    def __init__(self, result: BenchmarkResult, models: Sequence[str]) -> None:
+    def __init__(self, result: BenchmarkResult, models: Sequence[str], cases: frozenset[str] | None = None) -> None:
         assert result.analysis is not None  # what cannot be analysed has no scores
         self._analysis = result.analysis
         self.models = tuple(models)
-        self.cases = tuple(sorted({case for records in result.records.values() for case in records}))
+        asked = {case for model in models for case in result.records.get(model, {})}
+        self.cases = tuple(sorted(asked if cases is None else asked & cases))
         self.systems = np.array([result.systems.get(case) or case for case in self.cases])
-        groups = np.unique(self.systems, return_inverse=True)[1].reshape(-1)
-        n_groups = int(groups.max()) + 1
-        self.is_small = n_groups < MIN_CASES
-        # One seed per benchmark: a model's own draws do not change when others join.
-        rng = np.random.default_rng(zlib.crc32(result.benchmark.name.encode()))
-        if self.is_small:  # too few to tell what others would have said: they stand for themselves
-            counts = np.ones((N_DRAWS, n_groups), dtype=np.int64)
-        else:
-            counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=N_DRAWS)
-        self._weights = counts[:, groups]
+        names, groups = np.unique(self.systems, return_inverse=True)
+        self._groups = groups.reshape(-1)
+        drawn = [
+            np.random.default_rng(zlib.crc32(f"{result.benchmark.name}/{name}".encode())).poisson(1.0, N_DRAWS)
+            for name in names.tolist()
+        ]
+        counts = np.stack(drawn, axis=1)[:, self._groups] if drawn else np.zeros((N_DRAWS, 0), dtype=np.int64)
+        self._weights = np.concatenate([np.ones((1, len(self.cases)), dtype=np.int64), counts])
+        self._by_case = self._weights.T.astype(np.float64)
+
+    def n_systems(self, scores: Floats) -> NDArray[np.int64]:
+        """[n_models], systems that each model has a score [n_models, n_cases] of."""
+        return np.array([len(np.unique(self._groups[~np.isnan(row)])) for row in scores], dtype=np.int64)
 
     def scores(self, metric: Metric) -> Floats:
         """[n_models, n_cases], NaN where a case has none; for a proportion 1 or 0."""
@@ -75,13 +85,13 @@ class Table:
 
     def drawn(self, scores: Floats, *, is_median: bool = False) -> Floats:
         """[n_models, 1 + n_draws], mean or median of scores [n_models, n_cases] on the cases and on each draw."""
-        weights = np.concatenate([np.ones((1, len(self.cases)), dtype=np.int64), self._weights])
+        scores = np.clip(scores, -_BEYOND, _BEYOND)
         there = ~np.isnan(scores)
         if is_median:
-            return np.stack([_medians(row[own], weights[:, own]) for row, own in zip(scores, there, strict=True)])
+            return np.stack([_medians(row[own], self._weights[:, own]) for row, own in zip(scores, there, strict=True)])
         with np.errstate(invalid="ignore", divide="ignore"):
-            sums = np.where(there, scores, 0.0) @ weights.T.astype(np.float64)
-            means: Floats = sums / (there.astype(np.float64) @ weights.T.astype(np.float64))
+            counts = self._by_case.sum(axis=0) if there.all() else there.astype(np.float64) @ self._by_case
+            means: Floats = np.where(there, scores, 0.0) @ self._by_case / counts
         return means
 
 

@@ -5,63 +5,35 @@ benchmark's score is the mean level of its comparable metrics times the share of
 elements the model was made for. A theme's score is the mean of its benchmarks, the overall one that of the themes. What
 a model was not asked has no score, and a model without all benchmarks of the store has no overall place.
 
-Doubt comes from drawing chemical systems anew, for all models together. Benchmarks of fewer than ten systems enter as
-they are: they stand for themselves.
+A score is over a model's own cases and stays when others join. Places compare the cases that all were asked; who was
+asked so few that less than ten systems would remain in common has none.
+
+Doubt comes from drawing chemical systems anew, for all models together. Benchmarks of fewer than ten systems are not
+drawn: a difference that rests on them is told by none, and in a sum may be as far off as it is large.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from forcegauge.benchmarks.base import Mode
-from forcegauge.metrics.comparison import SIGNIFICANCE, holm, swap_probabilities
-from forcegauge.metrics.ranking import rank_intervals, ranks, shares_of_best, tie_groups
-from forcegauge.records import Metric
-from forcegauge.scoring.analyse import COVERAGE, BenchmarkResult, RecordSource, analyse, restricted
+from forcegauge.metrics.comparison import swap_pairs
+from forcegauge.metrics.uncertainty import MIN_CASES
+from forcegauge.records import Metric, MetricValue
+from forcegauge.scoring.analyse import COVERAGE, BenchmarkResult, RecordSource, analyse
 from forcegauge.scoring.comparable import why_not
 from forcegauge.scoring.draws import Table
+from forcegauge.scoring.places import Doubt, Part, Place, Places, freedom, interval, places, total
 
 Floats = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class Place:
-    """Where a model stands among those that have a value.
-
-    Args:
-        value: the score, higher is better; of a metric its level. NaN where there is none.
-        low: lower end of the 95 % interval, NaN where it is unknown.
-        high: its upper end.
-        rank: by value; 1 is the best, equals share the better place, 0 where there is no value.
-        best: the best place that doubt leaves open.
-        worst: the worst one.
-        group: tie group; in one group nobody is better than its first beyond doubt. 0 where there is no value.
-        chance: probability of being the best.
-        reason: why there is no score, empty where there is one.
-    """
-
-    value: float
-    low: float
-    high: float
-    rank: int
-    best: int
-    worst: int
-    group: int
-    chance: float
-    reason: str = ""
-
-
-_ROUNDING = 1e-12  # what equal draws may differ by
-NOWHERE = Place(math.nan, math.nan, math.nan, 0, 0, 0, 0, math.nan)
-Places = Mapping[str, Place]
-"""By model."""
+__all__ = ["BenchmarkRanks", "Place", "Places", "Ranking", "rank"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +82,7 @@ class Ranking:
                 "low": one.low,
                 "high": one.high,
                 "chance": one.chance,
+                "times_to_decide": one.to_decide,
                 **{theme: places[model].value for theme, places in self.themes.items()},
                 "note": one.reason,
             }
@@ -121,8 +94,6 @@ class Ranking:
 def rank(results: Sequence[BenchmarkResult] | RecordSource | str | Path, mode: Mode = "default") -> Ranking:
     """Places of all models.
 
-    Where models were not asked the same cases, those that all were asked count.
-
     Args:
         results: what :func:`analyse` gave, or a store, or the folder of one.
         mode: as for :func:`analyse`; only used with a store.
@@ -130,85 +101,176 @@ def rank(results: Sequence[BenchmarkResult] | RecordSource | str | Path, mode: M
     if not isinstance(results, Sequence) or isinstance(results, str):
         results = analyse(results, mode)
     models = sorted({model for result in results for model in result.models})
-    analysed = [on_common_cases(one) for one in results if one.analysis is not None]
-    scored = [_Scored(one, models) for one in analysed]
+    scored = [_Scored(one, models) for one in results if one.analysis is not None]
     themes: dict[str, list[_Scored]] = {}
     for one in scored:
         themes.setdefault(one.theme, []).append(one)
-    by_theme = {theme: _mean([one.draws for one in members]) for theme, members in themes.items()}
-    reasons = _absences(analysed, models)
-    whole = _mean(list(by_theme.values()))
-    whole[[bool(reasons[model]) for model in models]] = np.nan
-    overall = _places(models, whole, reasons)
+    by_theme = {theme: _places(models, [members]) for theme, members in themes.items()}
+    overall = _places(models, list(themes.values())) if scored else {}
     order = sorted(models, key=lambda model: (overall[model].rank or math.inf, model))
-    return Ranking(
-        tuple(order),
-        overall,
-        {theme: _places(models, draws, {}) for theme, draws in by_theme.items()},
-        tuple(one.ranks() for one in scored),
-    )
+    return Ranking(tuple(order), overall, by_theme, tuple(one.ranks() for one in scored))
 
 
-def on_common_cases(result: BenchmarkResult) -> BenchmarkResult:
-    """The result over the cases that every model was asked; unchanged where they all were asked the same or none."""
-    asked = [frozenset(records) for records in result.records.values()]
-    common = frozenset.intersection(*asked) if asked else frozenset()
-    return result if not common or all(one == common for one in asked) else restricted(result, common)
+def _places(models: Sequence[str], themes: Sequence[Sequence[_Scored]]) -> Places:
+    """Places by the mean of themes, each the mean of those of its benchmarks that can be scored."""
+    members = [one for theme in themes for one in theme]
+    reasons = {
+        model: "; ".join(f"{text}: {', '.join(names)}" for text, names in _absences(members, model).items())
+        for model in models
+    }
+    has_all = np.array([not any(model in one.unscored for one in members) for model in models])
+    has_place = np.array([not reasons[model] for model in models])
+    own, common = (_weighted(themes, parts) for parts in (lambda one: one.own, lambda one: one.common))
+    values, draws = total(own), total(common)
+    values[~has_all], draws[~has_place] = np.nan, np.nan
+    scores = np.array(
+        [(row[0], *interval(float(row[0]), row[1:], freedom(own, at))) for at, row in enumerate(values)]
+    ).reshape(-1, 3)
+    has_chance = any((part.n_systems >= MIN_CASES).any() for part in common)
+    return places(models, draws, Doubt.of_parts(common), scores, reasons, has_chance=has_chance)
+
+
+def _weighted(themes: Sequence[Sequence[_Scored]], part_of: Callable[[_Scored], Part]) -> list[Part]:
+    """The benchmarks' parts of the mean of themes; what a model has no score of does not count against it."""
+    there = [[~np.isnan(part_of(one).draws[:, 0]) for one in theme] for theme in themes]
+    in_theme = [np.maximum(np.sum(rows, axis=0), 1) for rows in there]
+    n_themes = np.maximum(np.sum([np.any(rows, axis=0) for rows in there], axis=0), 1)
+    return [
+        part_of(one).weighted(1.0 / count / n_themes)
+        for theme, count in zip(themes, in_theme, strict=True)
+        for one in theme
+    ]
+
+
+def _absences(members: Sequence[_Scored], model: str) -> dict[str, list[str]]:
+    """Names of the benchmarks that keep a model from a place, by reason."""
+    found: dict[str, list[str]] = {}
+    for one in members:
+        if model in one.absent:
+            found.setdefault(one.absent[model], []).append(one.name)
+    return found
 
 
 class _Scored:
-    """One benchmark's levels and scores, on its cases and on each draw."""
+    """One benchmark's levels and scores: over each model's own cases, and over those that all were asked.
+
+    Attributes:
+        own: the scores over each model's own cases.
+        common: those over the common ones; NaN for a model that was asked too few.
+        unscored: models that were asked nothing here.
+        absent: why a model has no place, by model.
+    """
 
     def __init__(self, result: BenchmarkResult, models: Sequence[str]) -> None:
-        self.theme = result.benchmark.theme
-        self._name = result.benchmark.name
-        self._models = models
-        self._table = Table(result, models)
-        self._metrics = result.metrics
+        self.theme, self.name = result.benchmark.theme, result.benchmark.name
+        self._models, self._result = models, result
         self._reasons = {metric.key: {model: why_not(metric, model) for model in models} for metric in result.metrics}
-        self._aggregates = {metric.key: self._table.aggregates(metric) for metric in result.metrics}
-        levels = []
-        for metric in result.metrics:
-            level = metric.levels(self._aggregates[metric.key])
-            level[[bool(self._reasons[metric.key][model]) for model in models]] = np.nan
+        judged = [metric for metric in result.metrics if metric is not COVERAGE]
+        self._can_be_scored = ~np.all([self._barred(metric) for metric in judged], axis=0) | (not judged)
+        table = Table(result, models)
+        self.own, _ = self._part(table)
+        answered = table.answered()
+        self.unscored = {
+            model: "made for none of its elements" if model in result.records else "not asked"
+            for model, row in zip(models, answered, strict=True)
+            if np.isnan(row).all()
+        }
+        cases, few = common_cases(result, [model for model in models if model not in self.unscored])
+        self.absent = self.unscored | few
+        self._is_absent = np.array([model in self.absent for model in models])
+        is_whole = not few and cases == frozenset(table.cases)
+        self._table = table if is_whole else Table(result, models, cases)
+        self.common, self._aggregates = self._part(self._table)
+        self.common.draws[self._is_absent] = np.nan
+
+    def _part(self, table: Table) -> tuple[Part, dict[str, Floats]]:
+        levels, aggregates = [], {metric.key: table.aggregates(metric) for metric in self._result.metrics}
+        for metric in self._result.metrics:
+            level = metric.levels(aggregates[metric.key])
+            level[self._barred(metric)] = np.nan
             if metric is not COVERAGE:
                 levels.append(level)
-        answered = self._table.drawn(self._table.answered())
+        asked = table.answered()
+        answered, n_systems = table.drawn(asked), table.n_systems(asked)
         # Who answered nothing has no level to be multiplied: the answer is 0.
-        self.draws = np.where(answered == 0, 0.0, _mean(levels) * answered) if levels else answered
+        draws = np.where(answered == 0, 0.0, _mean(levels) * answered) if levels else answered
+        # So is that of answers which no metric could make anything of.
+        draws[self._can_be_scored & np.isnan(draws[:, 0]) & (answered[:, 0] > 0)] = 0.0
+        draws[:, 1:] = np.where(np.isnan(draws[:, 1:]) | (n_systems < MIN_CASES)[:, None], draws[:, :1], draws[:, 1:])
+        return Part(draws, n_systems), aggregates
+
+    def _barred(self, metric: Metric) -> list[bool]:
+        return [bool(self._reasons[metric.key][model]) for model in self._models]
 
     def ranks(self) -> BenchmarkRanks:
         """Places by score and by each metric."""
-        nobody: dict[str, str] = {}
-        return BenchmarkRanks(
-            self._name,
-            self.theme,
-            _places(self._models, self.draws, nobody, is_small=self._table.is_small),
-            {metric.key: self._metric_places(metric) for metric in self._metrics},
-        )
+        metrics = {metric.key: self._metric_places(metric) for metric in self._result.metrics}
+        return BenchmarkRanks(self.name, self.theme, _places(self._models, [[self]]), metrics)
 
     def _metric_places(self, metric: Metric) -> Places:
-        reasons = self._reasons[metric.key]
         draws = self._aggregates[metric.key].copy()
-        draws[[bool(reasons[model]) for model in self._models]] = np.nan
+        draws[self._barred(metric) | self._is_absent] = np.nan
+        scores = self._table.scores(metric)
         distances = {"lower": draws, "higher": -draws, "target": np.abs(draws - metric.ideal)}[metric.direction]
-        p = None
-        if metric.aggregate != "median" and not self._table.is_small:
-            p = swap_probabilities(_one_way(metric, self._table.scores(metric)), self._table.systems)
-        levels = metric.levels(draws)
-        return _places(self._models, -distances, reasons, p, levels, is_small=self._table.is_small)
+        n_systems = self._table.n_systems(scores)
+        if metric.aggregate == "median":
+            doubt = Doubt.of_parts([Part(-distances, n_systems)])
+        else:
+            ideal = metric.ideal if metric.direction == "target" else None
+            swaps = swap_pairs(scores, self._table.systems, ideal=ideal)
+            doubt = Doubt.of_swaps(swaps, 1 if metric.direction == "higher" else -1)
+        shown = [_level(metric, self._result.value(model, metric.key)) for model in self._models]
+        shown = [(math.nan,) * 3 if bad else one for one, bad in zip(shown, self._barred(metric), strict=True)]
+        return places(
+            self._models,
+            -distances,
+            doubt,
+            np.array(shown).reshape(-1, 3),
+            self._reasons[metric.key],
+            has_chance=bool((n_systems >= MIN_CASES).any()),
+        )
 
 
-def _one_way(metric: Metric, scores: Floats) -> Floats:
-    """Scores whose means differ as the distances from the ideal do; beyond and short of a target count alike."""
-    if metric.direction == "target":
-        return np.abs(scores - metric.ideal)
-    return scores
+def common_cases(result: BenchmarkResult, models: Sequence[str]) -> tuple[frozenset[str], dict[str, str]]:
+    """The cases that places compare, and why a model has no part in that.
+
+    These are the cases that all models were asked. Where they are of fewer than ten systems and leaving out the model
+    with the fewest cases helps, it is left out: one short run shall not take the others' places.
+
+    Args:
+        result: one benchmark.
+        models: that were asked something there.
+    """
+    kept = sorted(models, key=lambda model: (len(result.records[model]), model))
+    asked = {model: frozenset(result.records[model]) for model in kept}
+
+    def common(of: Sequence[str]) -> frozenset[str]:
+        return frozenset.intersection(*(asked[model] for model in of)) if of else frozenset()
+
+    def n_systems(cases: frozenset[str]) -> int:
+        return len({result.systems.get(case) or case for case in cases})
+
+    # The first number of models to leave out with which ten systems remain; else with which anything remains.
+    for wanted in (MIN_CASES, 1):
+        for n_out in range(max(len(kept) - (wanted > 1), 0)):
+            cases = common(kept[n_out:])
+            if n_systems(cases) >= wanted:
+                few = {
+                    model: f"asked {len(asked[model] & cases)} of the {len(cases)} common cases"
+                    for model in kept[:n_out]
+                }
+                return cases, few
+    return common(kept), {}
 
 
-def _absences(results: Sequence[BenchmarkResult], models: Sequence[str]) -> dict[str, str]:
-    missing = {model: [one.benchmark.name for one in results if model not in one.records] for model in models}
-    return {model: f"not asked: {', '.join(names)}" if names else "" for model, names in missing.items()}
+def _level(metric: Metric, found: MetricValue | None) -> tuple[float, float, float]:
+    """A value and its interval as levels; NaN edges where both ends have the same level."""
+    if found is None:
+        return math.nan, math.nan, math.nan
+    nearest = float(np.clip(metric.ideal, found.low, found.high)) if metric.direction == "target" else found.low
+    value, *edges = metric.levels(np.array([found.value, found.low, found.high, nearest])).tolist()
+    low, high = min(edges), max(edges)
+    return (value, low, high) if high > low else (value, math.nan, math.nan)
 
 
 def _mean(parts: Sequence[Floats]) -> Floats:
@@ -218,68 +280,3 @@ def _mean(parts: Sequence[Floats]) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         mean: Floats = np.where(there, stacked, 0.0).sum(axis=0) / there.sum(axis=0)
     return mean
-
-
-def _places(
-    models: Sequence[str],
-    draws: Floats,
-    reasons: Mapping[str, str],
-    p: Floats | None = None,
-    levels: Floats | None = None,
-    *,
-    is_small: bool = False,
-) -> Places:
-    """Places by the first column of ``draws`` [n_models, 1 + n_draws], higher is better, doubt by the others.
-
-    Args:
-        models: names of the rows.
-        draws: what orders the models.
-        reasons: by model, why it has no score.
-        p: [n_models, n_models], how often chance would set two so far apart; from the draws where None.
-        levels: what is shown, where that is not what orders.
-        is_small: too few cases for intervals.
-    """
-    values = draws[:, 0]
-    there = np.flatnonzero(~np.isnan(values))
-    own = draws[there]
-    chance = np.ones((len(models), len(models))) if is_small else p
-    better = _decided(own, None if chance is None else chance[np.ix_(there, there)])
-    order, groups = ranks(-own[:, 0]), tie_groups(-own[:, 0], better)
-    edges, chances = rank_intervals(better), shares_of_best(-own[:, 1:].T) if len(there) else np.empty(0)
-    shown = own if levels is None else levels[there]
-    low, high = np.quantile(shown[:, 1:], [SIGNIFICANCE / 2, 1 - SIGNIFICANCE / 2], axis=1) if len(there) else ([], [])
-    places = {model: replace(NOWHERE, reason=reasons.get(model, "")) for model in models}
-    for at, row in enumerate(there.tolist()):
-        is_known = not is_small and high[at] - low[at] > _ROUNDING
-        places[models[row]] = Place(
-            value=float(shown[at, 0]),
-            low=float(low[at]) if is_known else math.nan,
-            high=float(high[at]) if is_known else math.nan,
-            rank=int(order[at]),
-            best=int(edges[at, 0]),
-            worst=int(edges[at, 1]),
-            group=int(groups[at]),
-            chance=float(chances[at]),
-        )
-    return places
-
-
-def _decided(draws: Floats, p: Floats | None) -> NDArray[np.bool_]:
-    """[n_models, n_models], whether the row's model is better than the column's beyond doubt, all pairs together."""
-    count = len(draws)
-    better = np.zeros((count, count), dtype=bool)
-    rows, columns = np.triu_indices(count, 1)
-    if not len(rows):
-        return better
-    apart = draws[rows] - draws[columns]
-    if p is None:
-        spread = apart[:, 1:].std(axis=1)
-        spread[spread < _ROUNDING] = 0.0
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found = np.where(spread > 0, 2 * ndtr(-np.abs(apart[:, 0]) / spread), 1.0)
-    else:
-        found = p[rows, columns]
-    for a, b, difference, adjusted in zip(rows, columns, apart[:, 0], holm(found), strict=True):
-        if adjusted < SIGNIFICANCE and difference:
-            better[(a, b) if difference > 0 else (b, a)] = True
-    return better

@@ -150,6 +150,14 @@ def test_an_analysis_that_stumbles_over_a_case_keeps_the_others(store):
     assert isinstance(result.analysis.outcomes["a"]["c1"], Failure)
 
 
+def test_data_that_this_machine_lacks_are_no_failure_of_a_model(store):
+    store.add("a", [1.0, 404], benchmark="numbers").add("a", [2.0], benchmark="others")
+    numbers, others = analyse(store)
+    assert (numbers.analysis, numbers.failures) == (None, ())
+    assert numbers.notes == ("the references are not on this machine",)
+    assert others.value("a", "mean_error").value == 2
+
+
 def test_provenance_names_each_circumstance_once(store):
     result = only(store.add("a", [1.0, 2.0]).add("b", [1.0, 2.0]))
     assert {model: len(found) for model, found in result.provenances.items()} == {"a": 1, "b": 1}

@@ -11,7 +11,7 @@ from typing import Protocol as Interface
 
 from forcegauge.benchmarks import registry
 from forcegauge.benchmarks.base import MODES, Analysis, Benchmark, Mode, Scores
-from forcegauge.errors import BadInput, Failure, UnknownName
+from forcegauge.errors import BadInput, DataUnavailable, Failure, UnknownName
 from forcegauge.metrics.uncertainty import estimate
 from forcegauge.records import Case, Metric, MetricValue, Planned, Protocol, Provenance, Raw, Record
 from forcegauge.results.store import Store
@@ -209,7 +209,10 @@ def _analyse_benchmark(
     outcomes: dict[str, dict[str, Raw | Failure]] = {
         model: {case: record.outcome for case, record in cases.items()} for model, cases in group.records.items()
     }
-    scores = {model: _scores(benchmark, own, group, mode) for model, own in outcomes.items()}
+    try:
+        scores = {model: _scores(benchmark, own, group, mode) for model, own in outcomes.items()}
+    except (BadInput, DataUnavailable) as reason:  # what this machine lacks is no failure of a model
+        return BenchmarkResult(benchmark, None, notes=(str(reason),))
     metrics = (COVERAGE, *benchmark.metrics[mode])
     pending = Counter(
         case.model
@@ -245,6 +248,8 @@ def _scores(benchmark: Benchmark, outcomes: dict[str, Raw | Failure], group: Gro
     references = benchmark.references(group.settings)
     try:
         return benchmark.analyse(outcomes, references, group.settings, mode)
+    except (BadInput, DataUnavailable):
+        raise
     except Exception:  # an author's mistake about one case must not take the page from the others
         scores: dict[str, Mapping[str, float]] = {}
     for case, outcome in list(outcomes.items()):

@@ -9,6 +9,7 @@ import pytest
 from ase.calculators.calculator import Calculator, all_changes
 
 import forcegauge
+from forcegauge.cli.output import print_rows
 from forcegauge.errors import BadInput, UnknownName
 from forcegauge.models import analytic
 from forcegauge.scoring import analyse, compare
@@ -126,6 +127,11 @@ def test_bad_names(folder):
         compare(folder, "lennard-jone", "seed-1")
     with pytest.raises(BadInput, match="needs two"):
         compare(folder, "seed-1", "seed-1")
+
+
+def test_names_from_outside_are_text_in_a_title(capsys):
+    print_rows([{"x": 1}], as_json=False, title="a[/b] against [red]c")
+    assert "a[/b] against [red]c" in capsys.readouterr().out
 
 
 def test_names_from_outside_stay_code(folder):

@@ -32,7 +32,8 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool, title: str =
         console.print(empty)
         return
     names = [name for name in rows[0] if any(row[name] != "" for row in rows)]
-    table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+    heading = Text(title, style="table.title") if title else None  # as text: a name may hold what looks like markup
+    table = Table(title=heading, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for name in names:
         numeric = all(isinstance(row[name], int | float) for row in rows)
         short = all(len(_readable(row[name])) <= _NEVER_WRAPPED for row in rows)

@@ -130,7 +130,7 @@ def test_bad_names(folder):
 
 
 def test_names_from_outside_are_text_in_a_title(capsys):
-    print_rows([{"x": 1}], as_json=False, title="a[/b] against [red]c")
+    print_rows([{"x": 40 * "1"}], as_json=False, title="a[/b] against [red]c")
     assert "a[/b] against [red]c" in capsys.readouterr().out
 
 

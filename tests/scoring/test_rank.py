@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from forcegauge.scoring import analyse, rank
+from forcegauge.errors import BadInput
+from forcegauge.scoring import analyse, arena_ranks, rank
 
 
 def spread(level, seed, n=60, noise=0.05):
@@ -163,6 +164,11 @@ def test_a_tie_says_how_many_cases_would_decide(store):
     assert places[first].group == places[second].group
     assert places[second].to_decide > 1
     assert np.isnan([places[first].to_decide, places["c"].to_decide]).all()
+
+
+def test_no_published_order_without_a_published_task(store):
+    with pytest.raises(BadInput, match="diatomics, energy-volume"):
+        arena_ranks(analyse(store.add("a", [0.1])))
 
 
 def test_perfect_models_tie(tmp_path):

@@ -6,8 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from forcegauge.errors import BadInput
 from forcegauge.metrics.published_ranks import Variant, overall_ranks, rank_sums
 from forcegauge.metrics.ranking import ranks
 from forcegauge.records import Metric
@@ -47,6 +46,9 @@ def arena_ranks(results: Sequence[BenchmarkResult], variant: Variant = "ranks") 
     Args:
         results: of :func:`forcegauge.scoring.analyse` in mode ``arena``.
         variant: see :data:`forcegauge.metrics.published_ranks.Variant`.
+
+    Raises:
+        BadInput: no task whose ranks are published.
     """
     models = sorted({model for result in results for model in result.models})
     tasks = {
@@ -54,8 +56,12 @@ def arena_ranks(results: Sequence[BenchmarkResult], variant: Variant = "ranks") 
         for result in results
         if result.analysis is not None and result.benchmark.name in _COUNTS_MISSING
     }
+    if not tasks:
+        raise BadInput(
+            f"no published order: mode arena sums places in {', '.join(_COUNTS_MISSING)}, and none of these has results"
+        )
     placed = [[float(found[model][1]) if model in found else math.nan for model in models] for found in tasks.values()]
-    sums, places = overall_ranks(placed) if placed else (np.zeros(len(models), int), np.ones(len(models), int))
+    sums, places = overall_ranks(placed)
     rows = [
         ArenaRow(model, int(place), int(total), {name: found.get(model) for name, found in tasks.items()})
         for model, place, total in zip(models, places, sums, strict=True)

@@ -27,7 +27,7 @@ check: install
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/pytest -m "not slow and not real_model and not browser"
+	$(BIN)/pytest -m "not slow and not real_model and not installed_model and not browser"
 
 docs: install
 	$(BIN)/python tools/make_docs.py

@@ -13,6 +13,7 @@ from ase.io import write
 from forcegauge.cli.main import main
 from forcegauge.cli.run import parse_shard, seconds
 from forcegauge.errors import BadInput
+from forcegauge.runner.run import RunOptions, plan
 
 
 @pytest.fixture
@@ -188,3 +189,13 @@ def test_shards():
     for text in ("0/2", "3/2", "1", "a/b", "1/2/3"):
         with pytest.raises(BadInput, match="give i/n"):
             parse_shard(text)
+
+
+def test_a_suite_asks_what_it_can_of_ones_own_structures(tmp_path, capsys):
+    own = {"models": ["emt"], "results": tmp_path, "structures": [("mine", bulk("Cu", cubic=True))]}
+    asked = [chapter.benchmark.name for chapter in plan(RunOptions(suite="quick", **own))]
+    assert {"energy-volume", "equation-of-state", "elasticity"} <= set(asked)
+    assert "tilt" not in asked
+    assert "left out: benchmark tilt" in capsys.readouterr().err
+    with pytest.raises(BadInput, match="tilt"):
+        plan(RunOptions(benchmarks=["tilt"], **own))

@@ -24,7 +24,7 @@ def test_list_as_table_and_as_json():
     rows = json.loads(run("list", "--json").stdout)
     assert {row["model"]: row["installed"] for row in rows}["chgnet"] is False
     assert {row["model"]: row["installed"] for row in rows}["morse"] is True
-    assert len(json.loads(run("list", "--all", "--json").stdout)) == len(rows) + 10
+    assert len(json.loads(run("list", "--all", "--json").stdout)) == len(rows) + 11
 
 
 def test_show_a_card():

@@ -34,6 +34,7 @@ class Part:
         structures: the piece.
         cost: its edges and angles, by estimate.
         state: for a procedure, the last state of its structures.
+        seconds: of a procedure, what its slices have taken so far.
         deaths: how often a worker died of it alone.
         answer: once it is known.
     """
@@ -45,6 +46,7 @@ class Part:
     structures: Structures
     cost: float
     state: Mapping[str, Any] | None = None
+    seconds: float = 0.0
     deaths: int = 0
     answer: Answer | None = None
 
@@ -136,6 +138,7 @@ class Conversation:
         asked = self._asked[part.place]
         self.atom_evaluations += _atom_evaluations(part, Finished([state]))
         part.state = state
+        part.seconds += seconds
         asked.seconds += seconds
         self.wall_s += seconds
         self._checkpoints.save(self.task.key, asked.number, part.row, part.question, state)
@@ -147,8 +150,8 @@ class Conversation:
         held[where : where + 1] = parts
 
     def seconds_left(self, part: Part, limit_s: float) -> float:
-        """What the time limit leaves to the question that a part belongs to."""
-        return limit_s - self._asked[part.place].seconds
+        """What the time limit leaves to a question; of a long one, to the structure or band of this part."""
+        return limit_s - (part.seconds if part.state is not None else self._asked[part.place].seconds)
 
     def close(self) -> None:
         """Give the case up without an outcome."""
@@ -215,6 +218,8 @@ class Conversation:
         parts = []
         for row, state in enumerate(steps.begin(question.structures, question.settings)):
             last = self._checkpoints.load(self.task.key, asked.number, row, question) or state
+            if last.keys() != state.keys():  # of another version of the procedure
+                last = state
             answer = Finished([last]) if last["is_done"] else None
             group = question.structures.take(row * count, (row + 1) * count)
             parts.append(Part(self, place, row, question, group, costs[row], last, answer=answer))

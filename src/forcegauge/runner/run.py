@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -145,14 +146,25 @@ def plan(options: RunOptions) -> list[Chapter]:
     pairs = [(name, options.preset or DEFAULT_SUITE) for name in dict.fromkeys(options.benchmarks)]
     if not pairs:
         pairs = list(benchmark_registry.suite(options.suite or options.preset or DEFAULT_SUITE))
-    chapters = []
+    chapters: list[Chapter] = []
+    refusals: list[BadInput] = []
     for name, preset in pairs:
         benchmark = benchmark_registry.get(name)
         wanted = _cases_of(options, name)
         if options.cases and not wanted:
             continue  # every id that was asked for names another benchmark
-        made = chapter(benchmark, preset, options.mode, options.structures, wanted)
+        try:
+            made = chapter(benchmark, preset, options.mode, options.structures, wanted)
+        except BadInput as refusal:
+            if options.structures is None or options.benchmarks:
+                raise
+            refusals.append(refusal)  # a suite asks what it can of one's own structures
+            continue
         chapters.append(made if options.shard is None else made.part(shard(made.cases, *options.shard)))
+    if refusals and not chapters:
+        raise refusals[0]
+    for reason in refusals:
+        sys.stderr.write(f"forcegauge: left out: {reason}\n")
     return chapters
 
 

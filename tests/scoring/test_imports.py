@@ -375,3 +375,26 @@ def test_every_published_table_comes_in(tmp_path, shared):
     assert len(found) == 4 * 10 * 10
     lost = {(one.model, one.metric) for one in found if np.isnan(one.value)}
     assert ("allegro-mse", "RDF_OOD") in lost
+
+
+@pytest.mark.shared_data
+def test_imported_indicators_are_scored_as_published(tmp_path, shared):
+    from forcegauge.scoring.imports import import_published
+    from forcegauge.scoring.sait import indicator_boards
+
+    folder = shared / "reference/sait_tables"
+    for path in sorted(folder.glob("table_D?_indicators_*.csv")):
+        import_published(path, "sait-indicators", tmp_path / "r")
+    derived = list(csv.DictReader((folder / "derived_indicator_scores.csv").read_text().splitlines()))
+    boards = indicator_boards(tmp_path / "r")
+    rows = {(row["dataset"], row["model"]): row for board in boards for row in board.rows()}
+    assert len(rows) == len(derived) == 40
+    for wanted in derived:
+        name = wanted["model"].lower().replace("++", "").replace("+", "")
+        (row,) = [one for (dataset, model), one in rows.items()
+                  if dataset == wanted["dataset"] and model.endswith(wanted["loss"].lower())
+                  and model.startswith(name)]  # fmt: skip
+        assert row["total"] == pytest.approx(float(wanted["total_sum"]), abs=2e-4)
+    best = {board.dataset: board.rows()[0]["rank"] for board in boards}
+    assert set(best.values()) == {1}
+    assert boards[0].correlations.shape == (5, 5)

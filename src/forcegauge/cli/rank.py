@@ -31,6 +31,9 @@ def rank(
 
     In mode arena the places are summed over the metrics of a task and then over the tasks, as published.
 
+    In mode sait the imported indicator tables are scored as published (0 to 1 by fixed thresholds, a missing value 0),
+    summed into static (V0, B0) and dynamic (RDF, ADF) parts, and their correlations over the models are given.
+
     [bold]Examples[/bold]
 
         forcegauge rank results
@@ -42,6 +45,9 @@ def rank(
 
     if variant not in (variants := ("ranks", "argsort")):
         raise UnknownName("variant of mode arena", variant, variants)
+    if mode == "sait":
+        _print_indicators(results, as_json=as_json)
+        return
     analysed = scoring.analyse(results, mode)  # type: ignore[arg-type]  # the callee checks the mode
     rows: Sequence[Mapping[str, Any]] = (
         [one.row() for one in scoring.arena_ranks(analysed, variant)]  # type: ignore[arg-type]  # checked above
@@ -52,3 +58,14 @@ def rank(
     for result in analysed:
         for note in result.notes:
             typer.echo(f"{result.benchmark.name}: {note}", err=True)
+
+
+def _print_indicators(results: Path, *, as_json: bool) -> None:
+    """The published order of imported indicator tables, and for people how the sums go together."""
+    from forcegauge.scoring.sait import indicator_boards
+
+    boards = indicator_boards(results)
+    print_rows([row for board in boards for row in board.rows()], as_json=as_json, title="Indicator scores, mode sait")
+    if not as_json:
+        rows = [row for board in boards for row in board.correlation_rows()]
+        print_rows(rows, as_json=False, title="Pearson correlation over the models")

@@ -9,7 +9,7 @@ from typing import Any
 
 from forcegauge.benchmarks.base import Benchmark, Mode
 from forcegauge.errors import BadInput
-from forcegauge.records import Protocol, Record
+from forcegauge.records import ModelIdentity, Protocol, Record
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,8 @@ def choose_group(
     chosen, identity_notes = _one_identity_each(members)
     notes += set_notes + identity_notes + _unequal_cases(chosen)
     absent = ({record.model for record in records} | planned) - set(chosen)
-    notes += [f"{model} has no record with these settings." for model in sorted(absent)]
+    of_set = f" of {collection}" if collection else ""
+    notes += [f"{model} has no record{of_set} with these settings." for model in sorted(absent)]
     return Group(fitting[best], best, chosen, tuple(notes), collection)
 
 
@@ -142,16 +143,20 @@ def _one_identity_each(records: Iterable[Record]) -> tuple[dict[str, dict[str, R
         chosen[model] = {record.case_id: record for record in sorted(newest, key=lambda record: record.finished_at)}
         n_other = sum(map(len, identities.values())) - len(newest)
         if n_other:
-            identity = newest[0].provenance.model
             notes.append(
                 f"{model} stands for {len(identities)} sets of weights, options or environments; shown is the newest "
-                f"(weights {identity.weights[:12]}, environment {identity.environment[:12]}), "
-                f"{n_other} records of others are left out."
+                f"({_known_by(newest[0].provenance.model)}), {n_other} records of others are left out."
             )
         n_renewed = len(newest) - len(chosen[model])
         if n_renewed:
             notes.append(f"{n_renewed} cases of {model} were asked in more than one form; shown is the newest of each.")
     return chosen, notes
+
+
+def _known_by(identity: ModelIdentity) -> str:
+    if identity.is_published:
+        return ", ".join(f"{name} {str(value)[:12]}" for name, value in identity.options.items())
+    return f"weights {identity.weights[:12]}, environment {identity.environment[:12]}"
 
 
 def _unequal_cases(chosen: Mapping[str, Mapping[str, Record]]) -> list[str]:

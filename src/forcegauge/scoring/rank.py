@@ -58,7 +58,7 @@ class Ranking:
     """Places over all benchmarks.
 
     Args:
-        models: the best first; equals in alphabetical order, those without a place last.
+        models: the best first; equals in alphabetical order, those without a place last, who has most scores first.
         overall: by the mean of the themes.
         themes: by theme.
         benchmarks: the places in each.
@@ -107,8 +107,10 @@ def rank(results: Sequence[BenchmarkResult] | RecordSource | str | Path, mode: M
         themes.setdefault(one.theme, []).append(one)
     by_theme = {theme: _places(models, [members]) for theme, members in themes.items()}
     overall = _places(models, list(themes.values())) if scored else {}
-    order = sorted(models, key=lambda model: (overall[model].rank or math.inf, model))
-    return Ranking(tuple(order), overall, by_theme, tuple(one.ranks() for one in scored))
+    ranks = tuple(one.ranks() for one in scored)
+    n_scores = {model: sum(not math.isnan(one.places[model].value) for one in ranks) for model in models}
+    order = sorted(models, key=lambda model: (overall[model].rank or math.inf, -n_scores[model], model))
+    return Ranking(tuple(order), overall, by_theme, ranks)
 
 
 def _places(models: Sequence[str], themes: Sequence[Sequence[_Scored]]) -> Places:

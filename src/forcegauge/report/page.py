@@ -19,7 +19,9 @@ from forcegauge.benchmarks.base import Mode
 from forcegauge.errors import BadInput
 from forcegauge.records import PublishedMetric
 from forcegauge.report import cards, cases, elements, figures, leaderboard, tables
+from forcegauge.report.indicators import radar
 from forcegauge.scoring import BenchmarkRanks, BenchmarkResult, analyse, arena_ranks, published, rank
+from forcegauge.scoring.sait import boards_of
 from forcegauge.version import __version__
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -87,6 +89,7 @@ def render(results: Sequence[BenchmarkResult], numbers: Sequence[PublishedMetric
             failures=tables.failure_groups(results),
             provenance=tables.provenance_rows(results),
             published=tables.published_tables(numbers),
+            radars=[(board.dataset, board.loss, radar(board)) for board in boards_of(numbers)],
             arena=[one.row() for one in arena_ranks(analysed)] if head["mode"] == "arena" else [],
         )
     )
@@ -114,15 +117,16 @@ def _our_script() -> str:
 
 
 def _head(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
-    """What was compared, when and how."""
+    """What was compared, when and how; published records are as old as their import, which measured nothing."""
     records = [record for result in results for cases in result.records.values() for record in cases.values()]
+    measured = [record for record in records if not record.provenance.model.is_published] or records
     first = results[0].analysis
     return {
         "n_records": len(records),
         "n_failed": sum(len(result.failures) for result in results),
         "n_pending": sum(sum(result.n_pending.values()) for result in results),
-        "first": min(record.finished_at for record in records),
-        "last": max(record.finished_at for record in records),
+        "first": min(record.finished_at for record in measured),
+        "last": max(record.finished_at for record in measured),
         "written": time.time(),
         "mode": first.mode if first else "",
         "version": __version__,

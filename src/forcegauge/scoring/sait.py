@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,14 +85,20 @@ def indicator_boards(store: Store | str | Path) -> list[IndicatorBoard]:
     Raises:
         BadInput: none was.
     """
+    boards = boards_of(published.rows(store))
+    if not boards:
+        raise BadInput("no indicator table in these results: 'forcegauge import --format sait-indicators' comes first")
+    return boards
+
+
+def boards_of(numbers: Iterable[PublishedMetric]) -> list[IndicatorBoard]:
+    """The indicator tables among published numbers, by data set and loss."""
     found: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
-    for one in published.rows(store):
+    for one in numbers:
         dataset = _dataset(one)
         if dataset and one.metric in _NAMES:
             loss = one.model.rpartition("-")[2]
             found.setdefault((dataset, loss), {}).setdefault(one.model, {})[one.metric] = one.value
-    if not found:
-        raise BadInput("no indicator table in these results: 'forcegauge import --format sait-indicators' comes first")
     return [_board(*names, table) for names, table in sorted(found.items())]
 
 

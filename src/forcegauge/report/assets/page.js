@@ -71,6 +71,7 @@ followSections();
 drawOverview();
 elementFilter();
 modelCards();
+publishedRadars();
 for (const section of document.querySelectorAll(".benchmark")) {
   benchmarkFigure(section, (name) => showCase(section.id, name));
   const element = section.querySelector(".explorer");

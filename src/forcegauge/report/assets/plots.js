@@ -15,8 +15,10 @@ function themed(layout, fitsAxes = true) {
     hoverlabel: { bgcolor: colour("--raised"), bordercolor: line, font: { color: ink }, namelength: -1 },
   };
   if (layout.polar) {
-    const { radialaxis, angularaxis } = layout.polar;
-    result.polar = { ...layout.polar, bgcolor: "rgba(0,0,0,0)", radialaxis: { ...radialaxis, ...axis }, angularaxis: { ...angularaxis, ...axis } };
+    for (const name of Object.keys(layout).filter((key) => /^polar\d*$/.test(key))) {
+      const { radialaxis, angularaxis } = layout[name];
+      result[name] = { ...layout[name], bgcolor: "rgba(0,0,0,0)", radialaxis: { ...radialaxis, ...axis }, angularaxis: { ...angularaxis, ...axis } };
+    }
     return result;
   }
   const names = new Set(["xaxis", "yaxis", ...Object.keys(layout).filter((key) => /^[xy]axis\d+$/.test(key))]);
@@ -64,4 +66,13 @@ function benchmarkFigure(section, showCase) {
       for (const name of named) if (showCase(name)) return;
     });
   });
+}
+
+/** Published radar charts, drawn when they are opened. */
+function publishedRadars() {
+  for (const folder of document.querySelectorAll("details.radars")) {
+    const plot = folder.querySelector(".radar");
+    const figure = JSON.parse(folder.querySelector("script").textContent);
+    whenNear(plot, () => Plotly.react(plot, figure.data, themed(figure.layout), CONFIG));
+  }
 }

@@ -1,5 +1,9 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from forcegauge.benchmarks.base import Curve
 from forcegauge.report import write_report
 from forcegauge.scoring import analyse
 
@@ -10,6 +14,11 @@ HOSTILE = "<script>document.title='owned'</script>"
 @pytest.fixture
 def report(synthetic, tmp_path):
     return write_report(analyse(synthetic(("chgnet", "sevennet-0", HOSTILE))), tmp_path / "report.html")
+
+
+def some_curves(raw, is_flat):
+    force = np.full(raw["x"].size, np.nan) if is_flat else -np.gradient(raw["y"], raw["x"])
+    return [Curve("energy", raw["x"], raw["y"]), Curve("force", raw["x"], force)]
 
 
 def shown(page):
@@ -68,6 +77,24 @@ def test_the_wall_is_clipped_until_asked_for(visit, report):
         assert page.evaluate(height) == pytest.approx(clipped)
         page.locator("#diatomics .zoom-in").click()
         assert page.evaluate(height) == pytest.approx(0.6 * clipped)
+
+
+def test_a_panel_that_a_case_has_nothing_for_is_not_shown(visit, synthetic, tmp_path):
+    """As of a metal without hops out of the plane: curves of NaN; the panel comes back with the next case."""
+    results = analyse(synthetic(("chgnet",)))
+    records = results[0].records["chgnet"]
+    explorer = replace(results[0].benchmark.explorer, curves=lambda raw: some_curves(raw, raw is records["H"].outcome))
+    path = write_report(
+        [replace(results[0], benchmark=replace(results[0].benchmark, explorer=explorer))], tmp_path / "r.html"
+    )
+    hidden = "() => [...document.querySelectorAll('.panels .plot')].map(plot => plot.hidden)"
+    with visit(path) as page:
+        assert page.evaluate(hidden) == [False, True]
+        page.locator(".zoom-in").click()
+        page.locator(".next").click()
+        assert page.evaluate(hidden) == [False, False]
+        page.locator(".previous").click()
+        assert page.evaluate(hidden) == [False, True]
 
 
 def test_worst_first_puts_the_worst_case_in_front(visit, report):

@@ -3,8 +3,9 @@ import math
 
 import pytest
 
+from forcegauge.errors import Failure
 from forcegauge.records import PublishedMetric, Raw
-from forcegauge.report import cards, leaderboard, tables, write_report
+from forcegauge.report import cards, leaderboard, page, tables, write_report
 from forcegauge.report.page import render
 from forcegauge.scoring import Place, analyse, rank
 from forcegauge.scoring.imports import import_published
@@ -57,10 +58,56 @@ def test_places_read_as_an_interval(one, text):
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0.0, "< 0.1 %"), (1.0, "> 99.9 %"), (0.034, "3.4 %"), (0.5, "50 %"), (0.9985, "100 %")]
+    ("share", "text"), [(0.0, "< 0.1 %"), (1.0, "> 99.9 %"), (0.034, "3.4 %"), (0.5, "50 %"), (0.996, "99.6 %")]
 )
 def test_a_chance_is_never_false_certainty(share, text):
     assert leaderboard.percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("factor", "text"),
+    [(math.nan, ""), (1.86, "1.9"), (13.4, "13"), (457.0, "460"), (4000.0, "> 1000"), (math.inf, "> 1000")],
+)
+def test_how_many_cases_would_decide_is_a_round_factor(factor, text):
+    assert leaderboard.shown(place(to_decide=factor))["decide"] == text
+
+
+def test_a_tie_says_how_many_cases_would_end_it(results, monkeypatch):
+    ranking = rank(results)
+    tied = {**ranking.overall, "own": place(to_decide=2.34), "chgnet": place(to_decide=5000.0)}
+    monkeypatch.setattr(page, "rank", lambda results: dataclasses.replace(ranking, overall=tied))
+    text = page.render(results)
+    assert "tell: 2.3 × cases" in text
+    assert "tell: &gt; 1000 × cases" in text
+
+
+def test_published_records_were_not_measured_when_they_were_imported(synthetic):
+    store = synthetic(("chgnet", "other"))
+    measured, imported = 1_790_000_000.0, 1_790_000_000.0 + 86400
+    identity = store._records[-1].provenance.model
+    published = dataclasses.replace(identity, name="other", weights="published:Somebody 2025", environment="")
+    store._records = [
+        one
+        if one.model == "chgnet"
+        else dataclasses.replace(
+            one, finished_at=imported, provenance=dataclasses.replace(one.provenance, model=published)
+        )
+        for one in store._records
+    ]
+    text = render(analyse(store))
+    assert tables.moment(measured) in text
+    assert tables.moment(imported) not in text
+
+
+def test_the_most_asked_stand_first_among_those_without_a_place(synthetic):
+    store = synthetic(("asked-one", "crystals", "a-refusal"))
+    no_answer = Failure("unsupported_element", "no")
+    store._records = [
+        dataclasses.replace(one, outcome=no_answer) if one.model == "a-refusal" else one
+        for one in store._records
+        if (one.benchmark == "energy-volume") == (one.model == "crystals")
+    ]
+    assert rank(analyse(store)).models == ("asked-one", "crystals", "a-refusal")
 
 
 def test_nobody_is_marked_where_nobody_is_told_apart(results):

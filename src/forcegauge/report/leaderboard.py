@@ -23,6 +23,7 @@ def leaderboard(results: Sequence[BenchmarkResult], ranking: Ranking) -> dict[st
             {"name": ranks.benchmark, "title": result.benchmark.title, "theme": ranks.theme}
             for result, ranks in _by_theme(analysed, ranking)
         ],
+        "n_themes": sum(any(place.value >= 0 for place in of_all.values()) for of_all in ranking.themes.values()),
         "n_groups": max((place.group for place in ranking.overall.values()), default=0),
         "n_costed": sum(costs[model]["relative"] is not None and ranking.overall[model].rank > 0 for model in costs),
         "rows": [
@@ -65,6 +66,7 @@ def shown(place: Place, *, is_told: bool = True) -> dict[str, Any]:
         "told": f"place {places(place)}" if place.rank and is_told else "",
         "group": place.group,
         "chance": "" if math.isnan(place.chance) else percent(place.chance),
+        "decide": times(place.to_decide),
         "reason": place.reason,
     }
 
@@ -78,7 +80,14 @@ def percent(share: float) -> str:
     """A probability without false certainty: what no draw or every draw showed is below or above a thousandth."""
     if share < 0.001:
         return "< 0.1 %"
-    return "> 99.9 %" if share > 0.999 else f"{100 * share:.{1 if share < 0.1 else 0}f} %"
+    return "> 99.9 %" if share > 0.999 else f"{100 * share:.{1 if share < 0.1 or share > 0.99 else 0}f} %"
+
+
+def times(factor: float) -> str:
+    """How many times the cases, as a factor that promises no more than it can; empty where it is unknown."""
+    if math.isnan(factor):
+        return ""
+    return "> 1000" if factor > 1000 else f"{factor:.1f}" if factor < 10 else f"{float(f'{factor:.2g}'):.0f}"
 
 
 def benchmark_cell(result: BenchmarkResult, ranks: BenchmarkRanks, model: str) -> dict[str, Any]:

@@ -40,6 +40,14 @@ class Explorer {
     return this.data.scoreOf(model, at, column);
   }
 
+  /** Whether any model has a point in a panel of the chosen case. */
+  isDrawn(panel) {
+    return this.data.models.some((_, model) => {
+      const [, y, n] = this.curves.get([model, this.case, panel].join()) ?? [0, 0, 0];
+      return this.values.subarray(y, y + n).some(Number.isFinite);
+    });
+  }
+
   build() {
     const { data } = this;
     this.find("datalist").append(...data.cases.map((name) => make("option", { value: name })));
@@ -122,7 +130,11 @@ class Explorer {
       input.value = data.cases[this.case];
       input.setAttribute("aria-invalid", false);
     }
-    this.plots.forEach((plot, panel) => this.drawPanel(plot, panel, range));
+    const drawn = this.plots.map((_, panel) => this.isDrawn(panel));
+    this.plots.forEach((plot, panel) => {
+      plot.hidden = !drawn[panel] && drawn.includes(true); // a panel that this case has nothing for; the last one says so
+      if (!plot.hidden) this.drawPanel(plot, panel, range);
+    });
     this.view?.show(data.cases[this.case], this.structures.of(this.case));
     this.find(".failed-here").replaceChildren(...data.models.flatMap((name, model) => {
       const failure = this.failures.get(`${model},${this.case}`);
@@ -169,7 +181,7 @@ class Explorer {
   }
 
   zoom(factor) {
-    this.plots.forEach((plot) => {
+    this.plots.filter((plot) => !plot.hidden).forEach((plot) => {
       const [low, high] = plot.layout.yaxis.range;
       const [middle, half] = [(low + high) / 2, ((high - low) / 2) * factor];
       Plotly.relayout(plot, { "yaxis.range": [middle - half, middle + half] });

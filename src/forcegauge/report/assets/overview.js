@@ -40,13 +40,22 @@ function front(points) {
   return [...points].sort((a, b) => a.cost - b.cost || b.score - a.score).filter(({ score }) => score > best && (best = score) === score);
 }
 
-/** Where each label goes so that it hides no other; a label without room is left out, its name is under the pointer. */
+/** Round numbers for a logarithmic axis, which Plotly labels at powers of ten only: often none or one of them is in sight. */
+function logTicks(values) {
+  const [low, high] = [Math.floor(Math.log10(Math.min(...values))) - 1, Math.ceil(Math.log10(Math.max(...values))) + 1];
+  const digits = high - low > 5 ? [1] : [1, 2, 5];
+  const tickvals = Array.from({ length: high - low + 1 }, (_, at) => digits.map((digit) => Number(`${digit}e${low + at}`))).flat();
+  return { tickvals, ticktext: tickvals.map((value) => (value >= 1e6 || value < 1e-3 ? value.toExponential(0) : String(value))) };
+}
+
+/** Where each label goes so that it hides no other; a label without room is left out, its name is under the pointer.
+ * Beside and above or below come first: lines and intervals run straight from a point. */
 function labelSpots(points, width, height) {
   const [costs, most] = [points.map(({ cost }) => Math.log10(cost)), Math.max(...points.map(({ high, score }) => high ?? score), 0)];
   const [low, span] = [Math.min(...costs), Math.max(...costs) - Math.min(...costs) || 1];
   const at = points.map(({ score }, row) => [((costs[row] - low) / span) * width * 0.88 + width * 0.06, (1 - score / most) * height]);
   const taken = at.map(([x, y]) => [x - 7, y - 7, x + 7, y + 7]);
-  const spots = { "middle right": [9, -8], "middle left": [null, -8], "top center": ["mid", -24], "bottom center": ["mid", 8], "top right": [4, -22], "bottom right": [4, 6], "top left": [null, -22], "bottom left": [null, 6] };
+  const spots = { "top right": [4, -22], "top left": [null, -22], "bottom right": [4, 6], "bottom left": [null, 6], "middle right": [9, -8], "middle left": [null, -8], "top center": ["mid", -24], "bottom center": ["mid", 8] };
   return points.map(({ model }, row) => {
     const size = 6.3 * Math.min(model.length, 24);
     for (const [spot, [dx, dy]] of Object.entries(spots)) {
@@ -80,7 +89,7 @@ function drawCost(plot) {
   });
   const empty = { text: "no model has both a cost and an overall score", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5, font: { color: colour("--soft") } };
   const layout = {
-    xaxis: { type: "log", title: { text: "cost (MFLOP per atom evaluated)", standoff: 8 }, exponentformat: "power", dtick: 1 },
+    xaxis: { type: "log", title: { text: "cost (MFLOP per atom evaluated)", standoff: 8 }, ...(points.length ? logTicks(points.map(({ cost }) => cost)) : {}) },
     yaxis: { title: { text: "score", standoff: 6 }, rangemode: "tozero" }, margin: { l: 20, r: 30, t: 30, b: 20 },
     annotations: points.length ? [] : [empty], hovermode: "closest",
   };

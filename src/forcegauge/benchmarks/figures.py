@@ -67,7 +67,10 @@ def exceedance(analysis: Analysis, panels: Sequence[Panel], case: str) -> go.Fig
             said = "every case at the ideal" if scored else "no case has this score"
             figure.add_annotation(text=said, x=0.5, y=0.5, showarrow=False, **where)
         elif panel.floor:
-            figure.update_xaxes(type="log", exponentformat="power", dtick=1, **where)
+            farthest = max(max(line.x) for line in figure.select_traces(**where))
+            # More labels would run into each other in a narrow window, or turn and cross the title.
+            dtick = -(-np.log10(farthest / panel.floor) // 3)
+            figure.update_xaxes(type="log", exponentformat="power", dtick=dtick, tickangle=0, **where)
         title = f"{case} at least so far off (%)" if where["col"] == 1 else None
         figure.update_yaxes(title_text=title, title_standoff=6, rangemode="tozero", **where)
     figure.update_layout(

@@ -95,6 +95,7 @@ def test_published_records_were_not_measured_when_they_were_imported(synthetic):
         for one in store._records
     ]
     text = render(analyse(store))
+    assert text.count('title="Not measured here: Somebody 2025"') == 3  # leaderboard, card and provenance
     assert tables.moment(measured) in text
     assert tables.moment(imported) not in text
 
@@ -252,4 +253,4 @@ def test_published_curves_are_ranked_and_named_with_their_source(shared, monkeyp
     assert [row["overall"]["group"] for row in rows] == [1, 2, 3]
     assert all("MLIP Arena" in row["published"] for row in rows)
     text = write_report(tmp_path / "r", tmp_path / "report.html").read_text()
-    assert text.count('class="badge"') == 6
+    assert text.count('class="badge"') == 9  # leaderboard, cards and provenance

@@ -253,7 +253,7 @@ def provenance_rows(results: Iterable[BenchmarkResult]) -> list[dict[str, Any]]:
                     "forcegauge": one.forcegauge,
                 }
                 key = (model, digest(dict(fields)))
-                row = rows.setdefault(key, {"model": model, "benchmarks": [], **fields})
+                row = rows.setdefault(key, {"model": model, "benchmarks": [], "published": one.model.source, **fields})
                 if result.benchmark.name not in row["benchmarks"]:
                     row["benchmarks"].append(result.benchmark.name)
                 speeds.setdefault(key, []).append(one.calibration_gflops)

@@ -184,3 +184,20 @@ def test_collections_are_not_mixed_and_strange_benchmarks_left_out(tmp_path):
         store.commit(dataclasses.replace(one, key="0" * 32, benchmark="other-lab"), strange)
     (result,) = forcegauge.analyse(tmp_path / "r")
     assert any("other-lab: not installed here" in note for note in result.notes)
+
+
+def test_published_records_do_not_push_ones_own_set_off_the_page(store, monkeypatch):
+    from dataclasses import replace
+
+    from forcegauge.benchmarks import registry
+
+    sets = replace(registry.get("numbers"), collection=lambda case: "small" if case in ("c0", "c1") else "large")
+    monkeypatch.setattr(registry, "get", lambda name: sets)
+    store.add("mine", [0.1, 0.2]).add("theirs", [0.1] * 50)
+    for row, one in enumerate(store.kept):
+        if one.model == "theirs":
+            identity = replace(one.provenance.model, weights="published:lab", environment="")
+            store.kept[row] = replace(one, provenance=replace(one.provenance, model=identity))
+    result = only(store)
+    assert set(result.records["mine"]) == {"c0", "c1"}
+    assert any("large" in note for note in result.notes)

@@ -80,7 +80,7 @@ def choose_group(
 
 
 def _one_collection(benchmark: Benchmark, records: Sequence[Record]) -> tuple[str, Sequence[Record], list[str]]:
-    """The records of the largest set of cases, its name, and what was left out.
+    """The records of the set of cases with most of one's own, its name, and what was left out.
 
     Cases of no set (an empty name) are measured by metrics of their own, so they go with any set.
     """
@@ -90,7 +90,9 @@ def _one_collection(benchmark: Benchmark, records: Sequence[Record]) -> tuple[st
     of_no_set = by_name.pop("", [])
     if not by_name:
         return "", of_no_set, []
-    best = max(by_name, key=lambda name: (len(by_name[name]), name))
+    # An import must not take one's own models off the page: their set wins over larger ones that others published.
+    own = {name: sum(not one.provenance.model.is_published for one in members) for name, members in by_name.items()}
+    best = max(by_name, key=lambda name: (own[name], len(by_name[name]), name))
     notes = [
         f"{len(others)} records of crystals or molecules of {name} are left out: the metrics are those of {best}."
         for name, others in sorted(by_name.items())

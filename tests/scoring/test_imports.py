@@ -169,9 +169,12 @@ def test_the_name_of_a_model_that_was_run_is_refused(tmp_path):
         for one, case in source.entries():
             run = replace(one.provenance, model=replace(one.provenance.model, weights="0" * 64, environment="lock"))
             store.commit(replace(one, provenance=run), source.case(case))
-    with pytest.raises(BadInput, match=r"ours has records of its own for energy-volume .* such as ours-published"):
+    with pytest.raises(BadInput, match=r"records of ours for energy-volume .* were run here.* such as ours-published"):
         import_published(path, "arena-ev", tmp_path / "local", "ours")
     assert import_published(path, "arena-ev", tmp_path / "local", "ours-published").n_new == 3
+    rows = [{**row, "method": "Theirs"} for row in crystal_rows()]
+    with pytest.raises(BadInput, match=r"are those of the published Ours.* not of Theirs: .* theirs-published"):
+        import_published(parquet(tmp_path / "b.parquet", rows), "arena-ev", tmp_path / "r", "ours")
 
 
 def _spoilt(rows, change):

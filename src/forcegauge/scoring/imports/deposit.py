@@ -70,11 +70,7 @@ def _write_curves(file: File, curves: Curves, results: Path, model: str) -> Merg
         )
     cases = cases_of(file, curves.benchmark, curves.outcomes)
     records = _records(file, curves, cases, model)
-    if _is_taken(results, curves.benchmark, model):
-        raise BadInput(
-            f"{model} has records of its own for {curves.benchmark} in {results}: give another --model, such as "
-            f"{model}-published"
-        )
+    _refuse_taken(results, curves, model)
     bound, merged = registry.get(curves.benchmark), Merged()
     settings = bound.settings("full", "arena")
     by_digest = {case.digest(): case for case in cases.values()}
@@ -128,13 +124,23 @@ def _provenance(file: File, curves: Curves, model: str) -> Provenance:
     )
 
 
-def _is_taken(results: Path, benchmark: str, model: str) -> bool:
-    """Whether a model of this name was run here; the newer of the two would hide the other."""
+def _refuse_taken(results: Path, curves: Curves, model: str) -> None:
+    """Raise BadInput where another model has this name already; the newer of the two would hide the other."""
     if not (results / DATABASE).exists():
-        return False
+        return
     with Store.open(results) as store:
-        found = (record.provenance.model.is_published for record in store.records(benchmark=benchmark, model=model))
-        return not all(found)
+        known = {
+            (one.is_published, str(one.options.get("published_name", "")))
+            for one in (record.provenance.model for record in store.records(benchmark=curves.benchmark, model=model))
+        }
+    for is_published, name in sorted(known):
+        if not is_published or name != curves.published_name:
+            owner = f"are those of the published {name}" if is_published else "were run here"
+            other = model_name(curves.published_name) if is_published else model
+            raise BadInput(
+                f"the records of {model} for {curves.benchmark} in {results} {owner}, not of {curves.published_name}: "
+                f"give another --model, such as {other}-published"
+            )
 
 
 def _write_metrics(file: File, metrics: Sequence[PublishedMetric], results: Path, model: str) -> Merged:

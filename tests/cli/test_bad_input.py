@@ -170,3 +170,14 @@ def test_an_environment_that_does_not_build(complain, tmp_path, monkeypatch):
     assert "no-such-package" in error.splitlines()[-1] + error.splitlines()[-2]
     assert str(tmp_path / "cache") in error
     assert not list((tmp_path / "cache" / "environments").glob("crystal-graphs-*/bin"))
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("--variant", "argsort"), "belongs to --mode arena, not to mode default"),
+        (("--variant", "sorted", "--mode", "arena"), "no variant of mode arena 'sorted'"),
+    ],
+)
+def test_a_variant_that_would_be_ignored_is_refused(complain, words, line):
+    assert line in complain("rank", "results", *words)

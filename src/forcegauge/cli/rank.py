@@ -41,10 +41,14 @@ def rank(
         forcegauge rank results --json
     """
     from forcegauge import scoring
-    from forcegauge.errors import UnknownName
+    from forcegauge.errors import BadInput, UnknownName
 
     if variant not in (variants := ("ranks", "argsort")):
         raise UnknownName("variant of mode arena", variant, variants)
+    if variant != "ranks" and mode != "arena":
+        raise BadInput(
+            f"--variant {variant} belongs to --mode arena, not to mode {mode}: leave it out, or add that mode"
+        )
     if mode == "sait":
         _print_indicators(results, as_json=as_json)
         return

@@ -16,45 +16,55 @@ if TYPE_CHECKING:
 
     from forcegauge.runner.run import RunOptions, Summary
 
+_CalculatorsOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Your own: [b]package.module:factory[/b] or [b]NAME=package.module:factory[/b]; repeatable."),
+]
+_SuiteOption = Annotated[
+    str | None, typer.Option(help="A list of benchmarks with presets; [b]quick[/b] where nothing is named.")
+]
+_PresetOption = Annotated[
+    str | None,
+    typer.Option(help="smoke (seconds), quick (minutes, if nothing is said) or full (the paper)."),
+]
+_StructuresOption = Annotated[
+    Path | None, typer.Option(help="Your own crystals or molecules, any file that ASE reads, as the cases.")
+]
+_ThreadsOption = Annotated[
+    int | None, typer.Option(min=1, help="CPU threads per worker; the cores are shared out otherwise.")
+]
+_BudgetOption = Annotated[
+    str | None, typer.Option(help="Time for everything, such as 30m: a stratified part of the cases that fits.")
+]
+_MemoryOption = Annotated[
+    float | None, typer.Option(min=0.1, help="GB at which a worker is ended; a share of what is free otherwise.")
+]
+
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def run(  # noqa: PLR0913, PLR0917 - typer reads the options off the signature
     results: Annotated[Path, typer.Option(help="Folder for the records; the same folder goes on where it stopped.")],
     models: Annotated[str, typer.Option(help="Names, separated by commas; see [b]forcegauge models list[/b].")] = "",
-    calculator: Annotated[
-        list[str] | None,
-        typer.Option(help="Your own: [b]package.module:factory[/b] or [b]NAME=package.module:factory[/b]; repeatable."),
-    ] = None,
+    calculator: _CalculatorsOption = None,
     benchmarks: Annotated[str, typer.Option(help="Names, separated by commas; see [b]benchmarks list[/b].")] = "",
-    suite: Annotated[
-        str | None, typer.Option(help="A list of benchmarks with presets; [b]quick[/b] where nothing is named.")
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(help="smoke (seconds), quick (minutes, if nothing is said) or full (the paper)."),
-    ] = None,
+    suite: _SuiteOption = None,
+    preset: _PresetOption = None,
     mode: Annotated[str, typer.Option(help="Protocol: default, arena or sait.")] = "default",
     cases: Annotated[str, typer.Option(help="Only these case ids, separated by commas; BENCHMARK:ID if need be.")] = "",
-    structures: Annotated[
-        Path | None, typer.Option(help="Your own crystals or molecules, any file that ASE reads, as the cases.")
-    ] = None,
+    structures: _StructuresOption = None,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes per model.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ...")] = "cpu",
     dtype: Annotated[str | None, typer.Option(help="float32 or float64, where the model can; else its own.")] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads per worker; the cores are shared out otherwise.")
-    ] = None,
-    timeout: Annotated[str, typer.Option(help="Worker time that one question may take: 90s, 10m ...")] = "10m",
+    threads: _ThreadsOption = None,
+    timeout: Annotated[
+        str, typer.Option(help="Worker time that one question, or each relaxed structure, may take: 90s, 10m ...")
+    ] = "10m",
     retries: Annotated[int, typer.Option(min=0, help="How often a question that killed its worker is put again.")] = 1,
-    budget: Annotated[
-        str | None, typer.Option(help="Time for everything, such as 30m: a stratified part of the cases that fits.")
-    ] = None,
+    budget: _BudgetOption = None,
     shard: Annotated[str | None, typer.Option(help="i/n: part i of n of the cases; join the stores by merge.")] = None,
     python: Annotated[Path | None, typer.Option(help="Run the models in this interpreter, not in ours.")] = None,
-    max_memory: Annotated[
-        float | None, typer.Option(min=0.1, help="GB at which a worker is ended; a share of what is free otherwise.")
-    ] = None,
+    max_memory: _MemoryOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask models the questions of benchmarks and keep every answer.

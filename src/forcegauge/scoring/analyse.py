@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol as Interface
@@ -205,7 +205,6 @@ def _analyse_benchmark(
         group = choose_group(benchmark, mode, records, protocols, frozenset(case.model for case in planned))
     except BadInput as reason:
         return BenchmarkResult(benchmark, None, notes=(str(reason),))
-    finished = {record.key for record in records}
     outcomes: dict[str, dict[str, Raw | Failure]] = {
         model: {case: record.outcome for case, record in cases.items()} for model, cases in group.records.items()
     }
@@ -214,13 +213,7 @@ def _analyse_benchmark(
     except (BadInput, DataUnavailable) as reason:  # what this machine lacks is no failure of a model
         return BenchmarkResult(benchmark, None, notes=(str(reason),))
     metrics = (COVERAGE, *benchmark.metrics[mode])
-    pending = Counter(
-        case.model
-        for case in planned
-        if case.settings == group.settings_digest
-        and case.key not in finished
-        and benchmark.collection(case.case_id) == group.collection
-    )
+    pending = _pending(benchmark, group, planned, {record.key for record in records})
     return BenchmarkResult(
         benchmark=benchmark,
         analysis=Analysis(scores, outcomes, mode, group.settings),
@@ -230,16 +223,31 @@ def _analyse_benchmark(
             for model in outcomes
             for metric in metrics
         ),
-        failures=tuple(
-            FailureRow(model, benchmark.name, case, outcome.kind, outcome.message, outcome.traceback)
-            for model, own in outcomes.items()
-            for case, outcome in own.items()
-            if isinstance(outcome, Failure)
-        ),
+        failures=_failures(benchmark, outcomes),
         records=group.records,
         n_pending={model: pending[model] for model in {**outcomes, **pending}},
         notes=group.notes,
         systems=systems,
+    )
+
+
+def _pending(benchmark: Benchmark, group: Group, planned: Sequence[Planned], finished: Set[str]) -> Counter[str]:
+    """By model, how many planned cases of the group have no record yet."""
+    return Counter(
+        case.model
+        for case in planned
+        if case.settings == group.settings_digest
+        and case.key not in finished
+        and benchmark.collection(case.case_id) == group.collection
+    )
+
+
+def _failures(benchmark: Benchmark, outcomes: Mapping[str, Mapping[str, Raw | Failure]]) -> tuple[FailureRow, ...]:
+    return tuple(
+        FailureRow(model, benchmark.name, case, outcome.kind, outcome.message, outcome.traceback)
+        for model, own in outcomes.items()
+        for case, outcome in own.items()
+        if isinstance(outcome, Failure)
     )
 
 
